@@ -1,0 +1,1 @@
+//! Measurements; each lives in its own bench target.

@@ -1,0 +1,1 @@
+//! Packs, actions and workflow files: how they are read, checked and normalised.

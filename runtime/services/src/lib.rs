@@ -1,0 +1,1 @@
+//! The ports, and the services that drive the core through them. No adapter lives here.
