@@ -1,0 +1,27 @@
+//! Pure decisions of the Steadfast engine: what may happen next, and what the world must then do.
+//!
+//! Nothing in here reads a clock, draws a random number, waits or logs. Time, entropy and
+//! fresh identities are arguments; what follows is a value.
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod definition;
+pub mod id;
+pub mod policy;
+pub mod status;
+pub mod time;
+pub mod workflow;
+
+pub use definition::{Prepared, Transport, Work};
+pub use id::{
+    ActionRef, Attempt, DefinitionHash, ExecutionId, FencingToken, Generation, Incarnation, ItemKey,
+    MessageId, Order, QueueKey, Runtime, TaskKey, TaskName, Version, WorkerId, WorkerName,
+};
+pub use policy::{Backoff, OnLost, Policy, RetryPolicy};
+pub use status::Status;
+pub use time::{Span, Timestamp};
