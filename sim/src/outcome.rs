@@ -1,0 +1,66 @@
+//! What a run leaves behind.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::{Digest, EventLog, Fault, Law, Node, SimTime};
+
+/// A law that fell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Which.
+    pub law: &'static Law,
+    /// The index of the event at which it fell.
+    pub step: u64,
+    /// When it fell.
+    pub at: SimTime,
+    /// What happened instead, as a sentence.
+    pub detail: String,
+}
+
+/// Everything that is known about one run of one seed.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The seed.
+    pub seed: u64,
+    /// Every event.
+    pub log: EventLog,
+    /// What the seed drew for this world, in order: name and value.
+    pub drawn: Vec<(&'static str, String)>,
+    /// The laws that fell; a run ends at the first.
+    pub violations: Vec<Violation>,
+    /// Every fault in order: when, what, to whom.
+    pub faults: Vec<(SimTime, Fault, Node)>,
+    /// How often each point that a story hopes to reach was reached.
+    pub coverage: BTreeMap<&'static str, u64>,
+    /// How many events each law judged.
+    pub judged: BTreeMap<&'static str, u64>,
+    /// How long the world lasted, in its own time.
+    pub sim_time: Duration,
+    /// How long that took outside.
+    pub wall: Duration,
+}
+
+impl Outcome {
+    /// Whether every law held.
+    #[must_use]
+    pub fn held(&self) -> bool {
+        self.violations.is_empty()
+    }
+
+    /// The hash of the whole event log.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.log.digest()
+    }
+
+    /// How often each fault struck, by name.
+    #[must_use]
+    pub fn fault_counts(&self) -> BTreeMap<&'static str, u64> {
+        let mut counts = BTreeMap::new();
+        for (_, fault, _) in &self.faults {
+            *counts.entry(fault.name()).or_default() += 1;
+        }
+        counts
+    }
+}

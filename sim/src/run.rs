@@ -1,0 +1,142 @@
+//! One seed, from nothing to its outcome.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use madsim::Config;
+use madsim::runtime::Runtime;
+
+use crate::law::laws;
+use crate::sync::lock;
+use crate::{Mutant, Outcome, SimTime, World};
+
+/// What bounds a run, and what is planted in it. None of this moves a draw.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Stop after the event with this index.
+    pub until: Option<u64>,
+    /// A bug to have.
+    pub planted: Option<&'static Mutant>,
+    /// The most simulated time that a story may take.
+    pub sim_time_max: Duration,
+    /// The most events that a run may write.
+    pub events_max: u64,
+    /// How long the watchdog waits, in wall time, for a run that no longer moves.
+    pub wall_max: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            until: None,
+            planted: None,
+            sim_time_max: Duration::from_secs(3600),
+            events_max: 5_000_000,
+            wall_max: Duration::from_secs(120),
+        }
+    }
+}
+
+/// How long a run that was given up may take to notice.
+const LAST_GRACE: Duration = Duration::from_millis(500);
+
+/// Runs `story` in the world of `seed`, on a thread of its own.
+///
+/// The thread is fresh because the standard library seeds its maps once for each thread, and
+/// would carry that from one seed to the next. A story that panics, never ends or stops moving
+/// is a violation like any other.
+pub fn run_seed<S, F>(seed: u64, settings: &Settings, story: S) -> Outcome
+where
+    S: FnOnce(World) -> F + Send + 'static,
+    F: Future<Output = ()>,
+{
+    let begun = wall_clock();
+    let world = World::new(seed, settings);
+    let (inside, sim_time_max) = (world.clone(), settings.sim_time_max);
+    let (report, ended) = channel();
+    let thread = thread::Builder::new()
+        .name(format!("seed {seed}"))
+        .spawn(move || {
+            let simulation = AssertUnwindSafe(|| simulate(inside, sim_time_max, story));
+            // Nobody listens any more when the watchdog gave up; then there is nothing to tell.
+            let _ = report.send(catch_unwind(simulation).map_err(|panic| text_of(&*panic)));
+        })
+        .expect("the system gives one more thread");
+    match ended.recv_timeout(settings.wall_max) {
+        Ok(result) => {
+            // The thread has nothing left to do but to end.
+            let _ = thread.join();
+            if let Err(panic) = result {
+                accuse(&world, &laws::NO_PANIC, panic);
+            }
+        }
+        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+            world.0.given_up.store(true, Ordering::Relaxed);
+            let _ = ended.recv_timeout(LAST_GRACE);
+            let detail = format!("no end after {:?} of wall time", settings.wall_max);
+            accuse(&world, &laws::FINISHES, detail);
+        }
+    }
+    let wall = wall_clock().duration_since(begun);
+    lock(&world.0.record).outcome(seed, wall)
+}
+
+/// The whole life of the world, on the current thread.
+fn simulate<S, F>(world: World, sim_time_max: Duration, story: S)
+where
+    S: FnOnce(World) -> F,
+    F: Future<Output = ()>,
+{
+    // First of all on this thread: it also decides how std's maps are seeded.
+    let runtime = Runtime::with_seed_and_config(world.seed(), Config::default());
+    runtime.block_on(async {
+        let story = madsim::time::timeout(sim_time_max, story(world.clone()));
+        tokio::select! {
+            biased;
+            () = world.closed() => {}
+            ended = story => match ended {
+                Ok(()) => world.change(|record, now| record.end(now)),
+                Err(_) => world.violate(
+                    &laws::FINISHES,
+                    format!("no end after {sim_time_max:?} of simulated time"),
+                ),
+            }
+        }
+        let left = world.tear_down().await;
+        if left > 0 {
+            let detail = format!("{left} processes are left");
+            accuse(&world, &laws::NOTHING_OUTLIVES_THE_WORLD, detail);
+        }
+    });
+}
+
+/// Notes a fall that the world could not note itself.
+fn accuse(world: &World, law: &'static crate::Law, detail: String) {
+    let mut record = lock(&world.0.record);
+    let at: SimTime = record.last_known_time();
+    record.accuse(at, law, detail);
+    record.close(at);
+}
+
+/// What a panic said.
+fn text_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without words".into())
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long a run took outside; it steers nothing"
+)]
+fn wall_clock() -> Instant {
+    Instant::now()
+}
+
+#[cfg(test)]
+mod tests;

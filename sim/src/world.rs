@@ -1,0 +1,165 @@
+//! The deployment that a story acts on.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use madsim::time::TimeHandle;
+use tokio::sync::Notify;
+
+use crate::law::{Law, laws};
+use crate::process::Lives;
+use crate::record::Record;
+use crate::sync::lock;
+use crate::{Checker, Event, Kind, Mutant, Node, Settings, SimTime, Stream};
+
+/// One simulated deployment: its clock, its chance, its nodes and its record.
+///
+/// A story speaks to this and to the things it builds on it, never to madsim. Clones are the same
+/// world.
+#[derive(Clone)]
+pub struct World(pub(crate) Arc<Shared>);
+
+/// What the clones of a world, and the runner outside, have in common.
+pub(crate) struct Shared {
+    pub(crate) seed: u64,
+    planted: Option<&'static str>,
+    pub(crate) record: Mutex<Record>,
+    pub(crate) lives: Mutex<Lives>,
+    /// One clone for each process that has not been dropped.
+    pub(crate) breath: Arc<()>,
+    closed: Notify,
+    written: Notify,
+    pub(crate) given_up: AtomicBool,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, settings: &Settings) -> Self {
+        Self(Arc::new(Shared {
+            seed,
+            planted: settings.planted.map(|mutant| mutant.name),
+            record: Mutex::new(Record::new(settings)),
+            lives: Mutex::new(BTreeMap::new()),
+            breath: Arc::new(()),
+            closed: Notify::new(),
+            written: Notify::new(),
+            given_up: AtomicBool::new(false),
+        }))
+    }
+
+    /// The seed that everything here follows from.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.0.seed
+    }
+
+    /// The stream of chance called `name`, from its beginning. Ask once and keep it.
+    #[must_use]
+    pub fn stream(&self, name: &str) -> Stream {
+        Stream::new(self.0.seed, name)
+    }
+
+    /// Simulated time.
+    #[must_use]
+    pub fn now(&self) -> SimTime {
+        SimTime::default().after(TimeHandle::current().elapsed())
+    }
+
+    /// Whether the world was asked to have this bug.
+    #[must_use]
+    pub fn planted(&self, mutant: &Mutant) -> bool {
+        self.0.planted == Some(mutant.name)
+    }
+
+    /// Notes what the seed drew; reports print it first.
+    pub fn drew(&self, name: &'static str, value: impl std::fmt::Debug) {
+        lock(&self.0.record).drew(name, format!("{value:?}"));
+    }
+
+    /// Counts that the run reached a point that a story hopes to reach.
+    pub fn cover(&self, point: &'static str) {
+        lock(&self.0.record).cover(point);
+    }
+
+    /// Lets `checker` judge every event from now on.
+    pub fn watch(&self, checker: impl Checker + 'static) {
+        lock(&self.0.record).watch(Box::new(checker));
+    }
+
+    /// Writes an event; `words` are what `kind.fields` names.
+    ///
+    /// # Panics
+    /// When the watchdog gave this run up: it would otherwise go on in a thread nobody waits for.
+    pub fn log(&self, node: Node, kind: &'static Kind, words: &[u64]) {
+        let given_up = self.0.given_up.load(Ordering::Relaxed);
+        assert!(!given_up, "the watchdog gave up on seed {}", self.0.seed);
+        self.change(|record, now| record.write(now, node, kind, words));
+    }
+
+    /// Ends the run because `law` fell.
+    pub fn violate(&self, law: &'static Law, detail: impl Into<String>) {
+        let detail = detail.into();
+        self.change(|record, now| record.violate(now, law, detail));
+    }
+
+    /// Lets time pass.
+    pub async fn wait(&self, span: Duration) {
+        madsim::time::sleep(span).await;
+    }
+
+    /// Waits until an event matches, among those written from now on, and returns it. When none
+    /// does `within` the given time, `comes_to_pass` has fallen and the run ends; `fact` then says
+    /// what did not come to pass.
+    pub async fn until(
+        &self,
+        fact: &str,
+        within: Duration,
+        matches: impl Fn(&Event) -> bool,
+    ) -> Event {
+        let mut next = lock(&self.0.record).log.events().len();
+        let search = async {
+            loop {
+                // Registered before the search, so that nothing written meanwhile is missed.
+                let written = self.0.written.notified();
+                let found = {
+                    let record = lock(&self.0.record);
+                    let fresh = record.log.events().get(next..).unwrap_or_default();
+                    next += fresh.len();
+                    fresh.iter().find(|event| matches(event)).copied()
+                };
+                match found {
+                    Some(event) => return event,
+                    None => written.await,
+                }
+            }
+        };
+        if let Ok(event) = madsim::time::timeout(within, search).await {
+            return event;
+        }
+        self.violate(
+            &laws::COMES_TO_PASS,
+            format!("not within {within:?}: {fact}"),
+        );
+        std::future::pending().await
+    }
+
+    /// Changes the record, and wakes whoever waits for what changed.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Record, SimTime)) {
+        let now = self.now();
+        let closed = {
+            let mut record = lock(&self.0.record);
+            change(&mut record, now);
+            record.is_closed()
+        };
+        self.0.written.notify_waiters();
+        if closed {
+            self.0.closed.notify_one();
+        }
+    }
+
+    /// Completes when the record is closed.
+    pub(crate) async fn closed(&self) {
+        self.0.closed.notified().await;
+    }
+}
