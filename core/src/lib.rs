@@ -10,11 +10,23 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod catalogue;
+pub mod admission;
+pub mod claim;
+pub mod completion;
+pub mod decision;
 pub mod definition;
+pub mod execution;
 pub mod id;
 pub mod policy;
+pub mod queue;
+pub mod settings;
 pub mod status;
+pub mod submit;
+pub mod sweep;
 pub mod time;
+pub mod unit;
+pub mod worker;
 pub mod workflow;
 
 pub use definition::{Prepared, Transport, Work};

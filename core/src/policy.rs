@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::time::Span;
+use crate::workflow::CancellationPolicy;
 
 /// How the delay grows from one retry to the next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +57,9 @@ pub struct Policy {
     pub max_losses: u32,
     /// How long it may wait in its queue.
     pub queue_timeout: Option<Span>,
+    /// What its run does with running work when it is cancelled, if a parent run decides that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancellation: Option<CancellationPolicy>,
 }
 
 impl Policy {
@@ -72,6 +76,7 @@ impl Policy {
         on_lost: OnLost::Retry,
         max_losses: 5,
         queue_timeout: Some(Span::from_secs(3600)),
+        cancellation: None,
     };
 }
 

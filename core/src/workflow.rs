@@ -1,7 +1,11 @@
 //! Workflows: a graph of tasks, and the one place that decides which come next.
 
+pub mod advance;
 pub mod evaluate;
 pub mod graph;
+mod run;
 
-pub use evaluate::{EvaluateError, Evaluator, Scope, TaskResult};
+pub use advance::{Facts, Need, Program, advance};
+pub use evaluate::{EvaluateError, Evaluator, References, Scope, TaskResult};
 pub use graph::{CancellationPolicy, Graph, Join, Task, Transition, WithItems};
+pub use run::{Last, Run, Visit, VisitState};

@@ -1,7 +1,7 @@
 //! What the workflow machine asks of a template engine. An implementation must be a pure
 //! function of what it is given.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 
 use serde_json::Value;
@@ -48,8 +48,34 @@ pub struct TaskResult {
 #[error("{0}")]
 pub struct EvaluateError(pub String);
 
+/// What a template reads beyond parameters and variables. The results of finished tasks are
+/// loaded only when something refers to them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct References {
+    /// The tasks that it names.
+    pub tasks: BTreeSet<TaskName>,
+    /// It computes a task's name, so it may read any.
+    pub any_task: bool,
+    /// It reads the result of the task that has just finished.
+    pub result: bool,
+}
+
+impl References {
+    /// Everything there is: what to assume of a template that was not looked into.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self { tasks: BTreeSet::new(), any_task: true, result: true }
+    }
+}
+
 /// Evaluates expressions and prepares child executions.
 pub trait Evaluator {
+    /// What `template` reads. Naming too much costs time, naming too little is a mistake.
+    fn references(&self, template: &Value) -> References {
+        let _ = template;
+        References::everything()
+    }
+
     /// Whether `condition` holds.
     ///
     /// # Errors

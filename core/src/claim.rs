@@ -1,0 +1,155 @@
+//! Workers taking work, starting it and giving it back.
+
+use alloc::vec::Vec;
+
+use crate::decision::Message;
+use crate::execution::{Cause, Execution, ExecutionInput, Refusal};
+use crate::id::{ActionRef, Attempt, DefinitionHash, ExecutionId, FencingToken, QueueKey, WorkerId};
+use crate::policy::Policy;
+use crate::status::Status;
+use crate::unit::Unit;
+use crate::worker::select::{self, Candidate};
+use crate::worker::{Worker, WorkerRefusal};
+
+/// What a worker needs to carry out an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    /// The execution.
+    pub execution: ExecutionId,
+    /// Its attempt.
+    pub attempt: Attempt,
+    /// What every report about the attempt must present.
+    pub token: FencingToken,
+    /// What it runs.
+    pub action: ActionRef,
+    /// Exactly which version.
+    pub definition: DefinitionHash,
+    /// The queue whose slot it holds.
+    pub queue: QueueKey,
+    /// How long the attempt may run, and what else is pinned.
+    pub policy: Policy,
+}
+
+impl Assignment {
+    fn of(execution: &Execution) -> Self {
+        Self {
+            execution: execution.id,
+            attempt: execution.attempt,
+            token: execution.token(),
+            action: execution.action.clone(),
+            definition: execution.definition.clone(),
+            queue: execution.queue.clone(),
+            policy: execution.policy,
+        }
+    }
+}
+
+/// Lets `worker` take and start up to `permits` of the loaded executions that are ready.
+///
+/// The worker and its peers must be loaded.
+///
+/// # Errors
+/// If the worker is not the current process of its name, or was declared dead.
+pub fn claim(
+    unit: &mut Unit,
+    worker: &WorkerId,
+    permits: u32,
+) -> Result<Vec<Assignment>, WorkerRefusal> {
+    check_current(unit, worker)?;
+    let row = unit.worker(&worker.name).expect("the worker was just checked").clone();
+    let ready = |e: &&Execution| e.status == Status::Ready && may_take(unit, &row, e);
+    let ids: Vec<ExecutionId> =
+        unit.executions().filter(ready).take(permits as usize).map(|e| e.id).collect();
+    let claim = ExecutionInput::Claim(Some(worker.clone()), unit.settings.run_margin);
+    Ok(ids.into_iter().filter_map(|id| take(unit, id, &claim)).collect())
+}
+
+fn take(unit: &mut Unit, id: ExecutionId, claim: &ExecutionInput) -> Option<Assignment> {
+    unit.tell(id, claim).ok()?;
+    unit.execution(id).map(Assignment::of)
+}
+
+fn may_take(unit: &Unit, worker: &Worker, execution: &Execution) -> bool {
+    !execution.transport.pushes() && select::may_take(worker, execution, unit.workers.iter())
+}
+
+fn check_current(unit: &Unit, worker: &WorkerId) -> Result<(), WorkerRefusal> {
+    let row = unit.worker(&worker.name).ok_or(WorkerRefusal::Gone)?;
+    if row.incarnation != worker.incarnation {
+        return Err(WorkerRefusal::Superseded(row.incarnation));
+    }
+    if row.keeps_attempts_of(worker.incarnation, unit.now) {
+        Ok(())
+    } else {
+        Err(WorkerRefusal::Dead)
+    }
+}
+
+/// Offers the loaded ready executions to the least loaded eligible workers. `loads` says how many
+/// live attempts each loaded worker has.
+pub fn dispatch(unit: &mut Unit, mut loads: Vec<(WorkerId, u32)>) {
+    let ready = |e: &&Execution| e.status == Status::Ready && !e.is_workflow();
+    let ids: Vec<ExecutionId> = unit.executions().filter(ready).map(|e| e.id).collect();
+    for id in ids {
+        let execution = unit.execution(id).expect("it was just listed");
+        let load_of = |worker: &Worker| {
+            loads.iter().find(|(name, _)| *name == worker.id()).map_or(0, |(_, load)| *load)
+        };
+        let candidates: Vec<Candidate<'_>> =
+            unit.workers.iter().map(|w| Candidate { worker: w, load: load_of(w) }).collect();
+        let Some(worker) = select::choose(execution, &candidates).map(Worker::id) else {
+            continue;
+        };
+        let deadline = unit.now + unit.settings.offer_timeout;
+        unit.tell(id, &ExecutionInput::Offer(worker.clone(), deadline))
+            .expect("a ready execution can be offered");
+        match loads.iter_mut().find(|(name, _)| *name == worker) {
+            Some((_, load)) => *load += 1,
+            None => loads.push((worker.clone(), 1)),
+        }
+        let token = unit.execution(id).expect("it was just offered").token();
+        unit.publish(Message::Offer { worker, execution: id, token });
+    }
+}
+
+/// The worker takes what it was offered and starts it.
+///
+/// # Errors
+/// If it is no longer its attempt, or was asked to stop.
+pub fn accept(
+    unit: &mut Unit,
+    worker: &WorkerId,
+    id: ExecutionId,
+    token: FencingToken,
+) -> Result<Assignment, AcceptRefusal> {
+    check_current(unit, worker)?;
+    unit.tell(id, &ExecutionInput::Accept(token))?;
+    unit.tell(id, &ExecutionInput::Start(token, unit.settings.run_margin))?;
+    Ok(Assignment::of(unit.execution(id).expect("it was just started")))
+}
+
+/// Why an offer could not be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AcceptRefusal {
+    /// The worker is not what it was.
+    #[error(transparent)]
+    Worker(#[from] WorkerRefusal),
+    /// The execution is not what it was.
+    #[error(transparent)]
+    Execution(#[from] Refusal),
+}
+
+/// A stopping worker gives an attempt back: for free if it has not started, as a lost attempt if
+/// it was cut short.
+///
+/// # Errors
+/// If it is no longer its attempt.
+pub fn release(unit: &mut Unit, id: ExecutionId, token: FencingToken) -> Result<Status, Refusal> {
+    let started = unit.execution(id).is_some_and(|e| e.status == Status::Running);
+    let input = if started {
+        ExecutionInput::Lose(token, Cause::WorkerLost)
+    } else {
+        ExecutionInput::Release(token)
+    };
+    unit.tell(id, &input)
+}

@@ -1,0 +1,48 @@
+//! Reports about attempts: each execution takes exactly one as its end.
+
+use alloc::string::String;
+
+use serde_json::Value;
+
+use crate::decision::Outcome;
+use crate::execution::{Ending, ExecutionInput, Refusal};
+use crate::id::{ExecutionId, FencingToken, QueueKey};
+use crate::status::Status;
+use crate::unit::Unit;
+
+/// A worker's word on how an attempt ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// Of which execution.
+    pub execution: ExecutionId,
+    /// Of which attempt.
+    pub token: FencingToken,
+    /// The queue whose slot it held, so that it can be locked first.
+    pub queue: QueueKey,
+    /// How it ended.
+    pub ending: Ending,
+    /// What it returned.
+    pub result: Value,
+    /// What went wrong.
+    pub error: Option<String>,
+}
+
+/// Takes a report. The execution ends, or waits for its next attempt; the slot is free either way
+/// and the next in line is let through in the same commit.
+///
+/// The execution, its queue and the head of its line must be loaded.
+///
+/// # Errors
+/// If the report is late, stale or a duplicate; it changes nothing then.
+pub fn complete(unit: &mut Unit, report: Report) -> Result<Status, Refusal> {
+    let Report { execution: id, token, ending, result, error, .. } = report;
+    if unit.execution(id).is_none() {
+        return Err(Refusal::Fenced { presented: token, current: FencingToken(0) });
+    }
+    let entropy = unit.draw();
+    let status = unit.tell(id, &ExecutionInput::Finish { token, ending, entropy })?;
+    if status.is_terminal() && (!result.is_null() || error.is_some()) {
+        unit.leave(id, Outcome { result, error });
+    }
+    Ok(status)
+}

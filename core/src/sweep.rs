@@ -1,0 +1,118 @@
+//! What time alone brings about: everything here is found by looking at the state, so it happens
+//! whether or not any message arrives, and any number of sweepers may run.
+
+use alloc::vec::Vec;
+
+use crate::execution::{Cause, Ending, Execution, ExecutionInput, Refusal};
+use crate::id::{ExecutionId, WorkerName};
+use crate::status::Status;
+use crate::unit::Unit;
+use crate::worker::{WorkerInput, WorkerRefusal, select};
+use crate::{admission, claim};
+
+/// Does what is due for a loaded execution whose `wake_at` has passed.
+///
+/// Its queue, the head of its line and all workers must be loaded.
+///
+/// # Errors
+/// If nothing is due: somebody else was faster.
+pub fn wake(unit: &mut Unit, id: ExecutionId) -> Result<Status, Refusal> {
+    let Some(execution) = unit.execution(id) else { return Err(Refusal::Done) };
+    match execution.wake_at {
+        None => return Err(Refusal::Done),
+        Some(at) if at > unit.now => return Err(Refusal::NotDue(at)),
+        Some(_) => {}
+    }
+    let token = execution.token();
+    let input = match execution.status {
+        Status::Requested => {
+            admission::enter(unit, id);
+            return Ok(unit.execution(id).map_or(Status::Requested, |e| e.status));
+        }
+        Status::Queued => ExecutionInput::ExpireInQueue,
+        Status::Ready if select::is_schedulable(execution, unit.workers.iter()) => {
+            ExecutionInput::KeepLooking(unit.unschedulable_at(id))
+        }
+        Status::Ready => ExecutionInput::GiveUp,
+        Status::Offered | Status::Accepted | Status::Running if execution.cancel_requested => {
+            ExecutionInput::CancelOverdue(token)
+        }
+        Status::Offered | Status::Accepted => ExecutionInput::Lose(token, Cause::OfferExpired),
+        Status::Running => {
+            let entropy = unit.draw();
+            ExecutionInput::Finish { token, ending: Ending::TimedOut, entropy }
+        }
+        Status::Backoff => ExecutionInput::Retry,
+        over => return Err(Refusal::Over(over)),
+    };
+    unit.tell(id, &input)
+}
+
+/// Takes an attempt away from a worker that does not hold its lease any more.
+///
+/// The execution, its worker, its queue and the head of its line must be loaded.
+///
+/// # Errors
+/// If the worker still holds its lease, or the attempt is over.
+pub fn rescue(unit: &mut Unit, id: ExecutionId) -> Result<Status, Refusal> {
+    let Some(execution) = unit.execution(id) else { return Err(Refusal::Done) };
+    if !is_orphan(unit, execution) {
+        return Err(Refusal::Done);
+    }
+    let token = execution.token();
+    unit.tell(id, &ExecutionInput::Lose(token, Cause::WorkerLost))
+}
+
+/// Whether an execution's current attempt belongs to a worker process that is over. A lease that
+/// has merely ended is no proof until the worker has been declared dead, drift included.
+#[must_use]
+pub fn is_orphan(unit: &Unit, execution: &Execution) -> bool {
+    let Some(holder) = &execution.worker else { return false };
+    execution.status.has_live_attempt()
+        && unit
+            .worker(&holder.name)
+            .is_none_or(|worker| worker.is_over() || worker.incarnation != holder.incarnation)
+}
+
+/// Doubts and buries workers whose beats are overdue. The names of those that died now.
+pub fn check_workers(unit: &mut Unit) -> Vec<WorkerName> {
+    let names: Vec<WorkerName> = unit.workers.iter().map(|worker| worker.name.clone()).collect();
+    let (doubt, drift) = (unit.settings.beat_overdue, unit.settings.drift);
+    let mut died = Vec::new();
+    for name in names {
+        let _ = tell_worker(unit, &name, &WorkerInput::Doubt(doubt));
+        if tell_worker(unit, &name, &WorkerInput::Expire(drift)).is_ok() {
+            died.push(name);
+        }
+    }
+    died
+}
+
+/// Tells a loaded worker something.
+///
+/// # Errors
+/// If the worker refuses or is unknown; nothing has changed then.
+pub fn tell_worker(
+    unit: &mut Unit,
+    name: &WorkerName,
+    input: &WorkerInput,
+) -> Result<(), WorkerRefusal> {
+    let now = unit.now;
+    let mut row = unit.worker(name).ok_or(WorkerRefusal::Gone)?.clone();
+    row.handle(input, now)?;
+    *unit.workers.edit(name).expect("the worker was just found") = row;
+    Ok(())
+}
+
+/// A stopping worker gives back every loaded attempt of its own that has not started.
+pub fn release_unstarted(unit: &mut Unit, worker: &crate::id::WorkerId) {
+    let mine = |e: &&Execution| {
+        e.worker.as_ref() == Some(worker)
+            && matches!(e.status, Status::Offered | Status::Accepted)
+    };
+    let held: Vec<_> = unit.executions().filter(mine).map(|e| (e.id, e.token())).collect();
+    for (id, token) in held {
+        // Refused only if it was asked to stop meanwhile; the cancellation then ends it.
+        let _ = claim::release(unit, id, token);
+    }
+}

@@ -1,0 +1,351 @@
+//! A unit of work: the rows that one transaction loaded, changed step by step, and in the end
+//! turned into one [`Decision`].
+//!
+//! Inputs are applied one after the other to the same rows, so a batch of 256 obeys exactly the
+//! laws that 256 batches of one obey. Every change of an execution goes through [`Unit::tell`],
+//! which draws the consequences that must not be forgotten: the freed slot promotes the next in
+//! line, the parent run hears of the end, the worker is told to stop.
+
+mod rows;
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::Value;
+
+use crate::decision::{Decision, ItemPage, Message, Outcome, Settle, Writes};
+use crate::definition::{Transport, Work};
+use crate::execution::{Execution, ExecutionInput, Refusal};
+use crate::id::{ExecutionId, Order, QueueKey, TaskKey, WorkerName};
+use crate::queue::{Occupancy, Queue};
+use crate::settings::Settings;
+use crate::status::Status;
+use crate::time::Timestamp;
+use crate::worker::Worker;
+use crate::workflow::{Run, Visit};
+
+pub use rows::{Row, Rows};
+
+/// The rows of one transaction, as they are and as they will be.
+#[derive(Clone, Debug)]
+pub struct Unit {
+    /// The store's clock at the beginning of the transaction.
+    pub now: Timestamp,
+    /// The spans and bounds in force.
+    pub settings: Settings,
+    /// How new executions of this engine are carried.
+    pub transport: Transport,
+    /// Loaded and changed workers.
+    pub workers: Rows<Worker>,
+    /// Loaded and changed queues.
+    pub queues: Rows<Queue>,
+    /// Loaded and changed workflow runs.
+    pub runs: Rows<Run>,
+    /// Loaded and changed visits.
+    pub visits: Rows<Visit>,
+    executions: Rows<Execution>,
+    occupancy: BTreeMap<QueueKey, Occupancy>,
+    line: BTreeMap<QueueKey, BTreeSet<(Order, ExecutionId)>>,
+    keys: BTreeMap<String, ExecutionId>,
+    parameters: BTreeMap<ExecutionId, Value>,
+    results: BTreeMap<ExecutionId, Outcome>,
+    items: Vec<ItemPage>,
+    messages: BTreeSet<Message>,
+    fresh_ids: core::ops::Range<u64>,
+    entropy: u64,
+}
+
+impl Unit {
+    /// An empty unit. `fresh_ids` were allocated by the store for this transaction; `entropy` is
+    /// any number and decides jitter alone.
+    #[must_use]
+    pub fn new(
+        now: Timestamp,
+        settings: Settings,
+        transport: Transport,
+        fresh_ids: core::ops::Range<u64>,
+        entropy: u64,
+    ) -> Self {
+        Self {
+            now,
+            settings,
+            transport,
+            workers: Rows::default(),
+            queues: Rows::default(),
+            runs: Rows::default(),
+            visits: Rows::default(),
+            executions: Rows::default(),
+            occupancy: BTreeMap::new(),
+            line: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            parameters: BTreeMap::new(),
+            results: BTreeMap::new(),
+            items: Vec::new(),
+            messages: BTreeSet::new(),
+            fresh_ids,
+            entropy,
+        }
+    }
+
+    /// Adds an execution that the store loaded and locked.
+    pub fn load_execution(&mut self, execution: Execution) {
+        self.note_line(&execution, None, Some(execution.status));
+        if let Some(idempotency) = &execution.idempotency {
+            self.keys.insert(idempotency.key.clone(), execution.id);
+        }
+        self.executions.load(execution);
+    }
+
+    /// Adds what the store counted for a queue whose row it locked.
+    pub fn load_occupancy(&mut self, queue: QueueKey, occupancy: Occupancy) {
+        self.occupancy.insert(queue, occupancy);
+    }
+
+    /// An execution as it is now.
+    #[must_use]
+    pub fn execution(&self, id: ExecutionId) -> Option<&Execution> {
+        self.executions.find(&id)
+    }
+
+    /// All loaded and created executions.
+    pub fn executions(&self) -> impl Iterator<Item = &Execution> {
+        self.executions.iter()
+    }
+
+    /// What was left behind by an execution that ended in this unit.
+    #[must_use]
+    pub fn outcome(&self, id: ExecutionId) -> Option<&Outcome> {
+        self.results.get(&id)
+    }
+
+    /// The execution submitted with this key.
+    #[must_use]
+    pub fn submitted_with(&self, key: &str) -> Option<&Execution> {
+        self.keys.get(key).and_then(|id| self.execution(*id))
+    }
+
+    /// What a queue's rows add up to now.
+    #[must_use]
+    pub fn occupancy(&self, queue: &QueueKey) -> Occupancy {
+        self.occupancy.get(queue).copied().unwrap_or_default()
+    }
+
+    /// An identity that no other execution has; `None` when the transaction's block is used up.
+    pub fn fresh_id(&mut self) -> Option<ExecutionId> {
+        self.fresh_ids.next().map(ExecutionId)
+    }
+
+    /// How many identities are left.
+    #[must_use]
+    pub fn fresh_ids_left(&self) -> u64 {
+        self.fresh_ids.end - self.fresh_ids.start
+    }
+
+    /// The next number of a sequence that the unit's entropy determines (SplitMix64, by Steele,
+    /// Lea and Flood, OOPSLA 2014).
+    pub fn draw(&mut self) -> u64 {
+        self.entropy = self.entropy.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.entropy;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Publishes `message` once the writes are durable; the same one twice is published once.
+    pub fn publish(&mut self, message: Message) {
+        self.messages.insert(message);
+    }
+
+    /// Adds a new execution.
+    pub fn create(&mut self, execution: Execution, parameters: Value) {
+        let empty = parameters.as_object().is_some_and(serde_json::Map::is_empty);
+        if !empty && !parameters.is_null() {
+            self.parameters.insert(execution.id, parameters);
+        }
+        if let Some(idempotency) = &execution.idempotency {
+            self.keys.insert(idempotency.key.clone(), execution.id);
+        }
+        self.note_line(&execution, None, Some(execution.status));
+        self.executions.insert(execution);
+    }
+
+    /// Writes a page of a new item list.
+    pub fn write_items(&mut self, page: ItemPage) {
+        self.items.push(page);
+    }
+
+    /// Records what an execution left behind; called with the ending itself.
+    pub fn leave(&mut self, id: ExecutionId, outcome: Outcome) {
+        self.results.insert(id, outcome);
+    }
+
+    /// Marks an ended execution as known to its run.
+    pub fn fold(&mut self, id: ExecutionId) {
+        if let Some(execution) = self.executions.edit(&id) {
+            execution.folded = true;
+        }
+    }
+
+    /// Tells an execution something and draws all consequences.
+    ///
+    /// # Errors
+    /// If the execution refuses; nothing has changed then.
+    ///
+    /// # Panics
+    /// If the execution, or the queue that the change concerns, was not loaded.
+    pub fn tell(&mut self, id: ExecutionId, input: &ExecutionInput) -> Result<Status, Refusal> {
+        let now = self.now;
+        let mut execution = self.executions.find(&id).expect("the execution is loaded").clone();
+        let before = execution.clone();
+        execution.handle(input, now)?;
+        let after = execution.clone();
+        *self.executions.edit(&id).expect("the execution is loaded") = execution;
+        self.note_line(&after, Some(before.status), Some(after.status));
+        self.follow(&before, &after);
+        Ok(self.executions.find(&id).expect("the execution is loaded").status)
+    }
+
+    /// Lets waiters through while there is room, in strict order.
+    ///
+    /// # Panics
+    /// If the queue was not loaded.
+    pub fn promote(&mut self, key: &QueueKey) {
+        loop {
+            let queue = self.queues.find(key).expect("the queue is loaded");
+            let occupancy = self.occupancy(key);
+            if occupancy.waiting == 0 || !queue.has_room(&occupancy) {
+                return;
+            }
+            let head = self.line.get(key).and_then(|line| line.first()).copied();
+            // Beyond the horizon someone unseen may stand further ahead.
+            let seen = |order: Order| occupancy.horizon.is_none_or(|horizon| order <= horizon);
+            match head {
+                Some((order, id)) if seen(order) => {
+                    let until = self.unschedulable_at(id);
+                    let admit = ExecutionInput::Admit { order: None, unschedulable_at: until };
+                    self.tell(id, &admit).expect("the head of the line waits");
+                }
+                _ => {
+                    self.publish(Message::Admit(key.clone()));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// When to stop looking for a worker, for an execution that gets a slot now.
+    #[must_use]
+    pub fn unschedulable_at(&self, id: ExecutionId) -> Option<Timestamp> {
+        let workflow = self.execution(id).is_some_and(Execution::is_workflow);
+        (!workflow).then_some(self.now + self.settings.unschedulable_after)
+    }
+
+    /// All changes as one decision.
+    #[must_use]
+    pub fn into_decision(self) -> Decision {
+        let mut unchanged = 0;
+        let writes = Writes {
+            workers: self.workers.into_changed(&mut unchanged),
+            queues: self.queues.into_changed(&mut unchanged),
+            executions: self.executions.into_changed(&mut unchanged),
+            runs: self.runs.into_changed(&mut unchanged),
+            visits: self.visits.into_changed(&mut unchanged),
+            parameters: self.parameters.into_iter().collect(),
+            results: self.results.into_iter().collect(),
+            items: self.items,
+            unchanged,
+        };
+        Decision { writes, messages: self.messages.into_iter().collect(), settle: Settle::Ack }
+    }
+
+    /// What must follow from a change, whoever caused it.
+    fn follow(&mut self, before: &Execution, after: &Execution) {
+        if after.cancel_requested && !before.cancel_requested {
+            self.ask_to_stop(after);
+        }
+        if after.status == before.status {
+            return;
+        }
+        if after.status == Status::Ready {
+            self.publish(match &after.work {
+                Work::Workflow => Message::Advance(after.id),
+                Work::Runtime(runtime) => {
+                    Message::Ready { runtime: runtime.clone(), transport: after.transport }
+                }
+            });
+        }
+        if after.status.is_terminal() {
+            self.follow_end(after);
+        }
+        if after.status == Status::Backoff && after.wake_at <= Some(self.now) {
+            self.tell(after.id, &ExecutionInput::Retry).expect("the delay is over");
+        }
+        let freed = before.status.holds_slot() && !after.status.holds_slot();
+        if freed || after.status == Status::Queued {
+            self.promote(&after.queue);
+        }
+    }
+
+    fn follow_end(&mut self, after: &Execution) {
+        if let Some(cause) = after.cause {
+            let error = Some(cause.sentence().to_string());
+            let outcome = Outcome { result: Value::Null, error };
+            self.results.entry(after.id).or_insert(outcome);
+        }
+        if after.order.is_some() {
+            let now = self.now;
+            let queue = self.queues.edit(&after.queue).expect("the queue is loaded");
+            queue.completed += 1;
+            queue.updated_at = now;
+        }
+        self.publish(Message::Ended { execution: after.id, status: after.status });
+        if let Some(run) = after.parent() {
+            self.publish(Message::Advance(run));
+        }
+    }
+
+    fn ask_to_stop(&mut self, execution: &Execution) {
+        let (id, token) = (execution.id, execution.token());
+        self.publish(match &execution.worker {
+            Some(worker) => Message::Stop { worker: worker.clone(), execution: id, token },
+            None => Message::Advance(id),
+        });
+    }
+
+    /// Keeps the derived counts and the line in step with one change of status.
+    fn note_line(&mut self, execution: &Execution, from: Option<Status>, to: Option<Status>) {
+        let is = |status: Option<Status>, wanted: fn(Status) -> bool| status.is_some_and(wanted);
+        let queued = |status: Status| status == Status::Queued;
+        let place = execution.order.map(|order| (order, execution.id));
+        if let Some(place) = place {
+            if is(from, queued) && !is(to, queued) {
+                self.line.entry(execution.queue.clone()).or_default().remove(&place);
+            } else if is(to, queued) {
+                self.line.entry(execution.queue.clone()).or_default().insert(place);
+            }
+        }
+        let Some(from) = from else { return };
+        let occupancy = self.occupancy.entry(execution.queue.clone()).or_default();
+        let count = |count: &mut u64, was: bool, is: bool| match (was, is) {
+            (true, false) => *count = count.saturating_sub(1),
+            (false, true) => *count += 1,
+            _ => {}
+        };
+        let to = to.unwrap_or(from);
+        count(&mut occupancy.holding, from.holds_slot(), to.holds_slot());
+        count(&mut occupancy.waiting, queued(from), queued(to));
+    }
+
+    /// The worker of that name.
+    #[must_use]
+    pub fn worker(&self, name: &WorkerName) -> Option<&Worker> {
+        self.workers.find(name)
+    }
+
+    /// The visit of a task.
+    #[must_use]
+    pub fn visit(&self, key: &TaskKey) -> Option<&Visit> {
+        self.visits.find(key)
+    }
+}
