@@ -1,0 +1,15 @@
+//! What the services need from the world. Adapters implement these; the simulator does too.
+
+pub mod broker;
+pub mod env;
+pub mod query;
+pub mod runner;
+pub mod store;
+
+pub use broker::{Broker, Delivery, Published, Receipt, Subscription, Topic};
+pub use env::{Counter, Env, Mutant, Workflow};
+pub use query::{Cursor, ExecutionFilter, ExecutionView, Query, QueueView, TaskView};
+pub use runner::{Ended, Runner};
+pub use store::{
+    Batch, Commit, Committed, Held, Load, Pointer, Store, StoreError, Transaction, VisitResult,
+};

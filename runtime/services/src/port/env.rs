@@ -1,0 +1,116 @@
+//! Everything else that services need from where they run: time, chance, tasks and definitions.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use steadfast_core::settings::Settings;
+use steadfast_core::workflow::{Evaluator, Graph};
+use steadfast_core::{DefinitionHash, Span, Timestamp, Transport};
+
+use super::{Broker, Store, StoreError};
+
+/// The world that services run in.
+pub trait Env: Clone + Send + Sync + 'static {
+    /// Its store.
+    type Store: Store;
+    /// Its broker.
+    type Broker: Broker;
+
+    /// The store.
+    fn store(&self) -> &Self::Store;
+
+    /// The broker.
+    fn broker(&self) -> &Self::Broker;
+
+    /// The spans and bounds in force.
+    fn settings(&self) -> Settings;
+
+    /// How executions submitted here are carried.
+    fn transport(&self) -> Transport;
+
+    /// How many inputs one transaction takes at the most.
+    fn batch_size(&self) -> usize;
+
+    /// This process's own clock: for waiting and for fencing itself, never for a decision.
+    fn now(&self) -> Timestamp;
+
+    /// Waits.
+    fn sleep(&self, span: Span) -> impl Future<Output = ()> + Send;
+
+    /// Runs `task` beside the caller. `name` is for logs.
+    fn spawn<F>(&self, name: &'static str, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static;
+
+    /// Any number; decides jitter and nothing else.
+    fn entropy(&self) -> u64;
+
+    /// A pinned workflow; `None` if it is nowhere to be found.
+    fn workflow(
+        &self,
+        hash: &DefinitionHash,
+    ) -> impl Future<Output = Result<Option<Arc<dyn Workflow>>, StoreError>> + Send;
+
+    /// Counts something that operators watch.
+    fn count(&self, counter: Counter, by: u64);
+
+    /// Whether a planted bug is switched on. Only the simulator ever says yes.
+    fn mutant(&self, mutant: Mutant) -> bool {
+        let Mutant(_) = mutant;
+        false
+    }
+}
+
+/// A planted bug, by its name in the catalogue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mutant(pub &'static str);
+
+/// A workflow that can be advanced.
+pub trait Workflow: Send + Sync {
+    /// Its graph.
+    fn graph(&self) -> &Graph;
+
+    /// What evaluates its expressions.
+    fn evaluator(&self) -> &dyn Evaluator;
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Counter {
+    /// An execution was accepted.
+    Submitted,
+    /// An attempt was begun.
+    AttemptsBegun,
+    /// An attempt succeeded.
+    AttemptsSucceeded,
+    /// An attempt failed.
+    AttemptsFailed,
+    /// An attempt timed out.
+    AttemptsTimedOut,
+    /// An attempt was cancelled.
+    AttemptsCancelled,
+    /// A report about something that is over.
+    DuplicateCompletionsIgnored,
+    /// A write with an old token.
+    FencedWrites,
+    /// An attempt was taken from a lost worker.
+    RescuesWorkerLost,
+    /// An execution waited too long for a slot.
+    TimeoutsQueue,
+    /// No worker was found for an execution.
+    TimeoutsUnschedulable,
+    /// An attempt was ended by the engine after its timeout.
+    TimeoutsRun,
+    /// A row was touched and came out as it was.
+    RedundantWritesSkipped,
+    /// A hint was published.
+    MessagesPublished,
+    /// A hint came again.
+    MessagesRedelivered,
+    /// Hints were lost because the broker did not take them.
+    MessagesLost,
+    /// A transaction was decided again after a conflict.
+    Conflicts,
+    /// A commit whose outcome is unknown.
+    UnknownCommits,
+}

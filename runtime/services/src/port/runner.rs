@@ -1,0 +1,37 @@
+//! Who carries an attempt out: processes, functions, or the simulator's actors.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+
+use serde_json::Value;
+use steadfast_core::Runtime;
+use steadfast_core::claim::Assignment;
+use steadfast_core::execution::Ending;
+use tokio_util::sync::CancellationToken;
+
+/// Carries attempts out on one worker.
+pub trait Runner: Clone + Send + Sync + 'static {
+    /// What it can run.
+    fn runtimes(&self) -> BTreeSet<Runtime>;
+
+    /// Carries out one attempt, and returns when nothing of it is running any more. When `stop` is
+    /// cancelled it ends the attempt as fast as the action allows. The timeout in the assignment's
+    /// policy is its to enforce.
+    fn run(
+        &self,
+        assignment: Assignment,
+        parameters: Value,
+        stop: CancellationToken,
+    ) -> impl Future<Output = Ended> + Send;
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ended {
+    /// In one word.
+    pub ending: Ending,
+    /// What it returned.
+    pub result: Value,
+    /// What went wrong.
+    pub error: Option<String>,
+}

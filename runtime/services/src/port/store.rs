@@ -1,0 +1,293 @@
+//! The store: rows, locks and transactions.
+//!
+//! Every method of a [`Transaction`] is one statement and one await, so whatever can go wrong
+//! between two statements can be made to go wrong there. Rows are locked in one order everywhere:
+//! workers, queues, runs, executions, visits; within a table by key.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::ops::Range;
+
+use steadfast_core::decision::{ItemPage, Outcome};
+use steadfast_core::execution::Execution;
+use steadfast_core::queue::{Occupancy, Queue};
+use steadfast_core::worker::Worker;
+use steadfast_core::workflow::{Run, Visit};
+use steadfast_core::{
+    ExecutionId, FencingToken, QueueKey, Runtime, Status, TaskKey, Timestamp, WorkerId, WorkerName,
+};
+
+/// Where the rows are.
+pub trait Store: Clone + Send + Sync + 'static {
+    /// A transaction that has begun. Dropping it rolls it back.
+    type Tx: Transaction;
+
+    /// Begins a transaction that may write.
+    fn begin(&self) -> impl Future<Output = Result<Self::Tx, StoreError>> + Send;
+}
+
+/// Why a statement did not do its work. The transaction is rolled back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Somebody else changed a row first, or won a unique key: load and decide again.
+    #[error("conflict: {0}")]
+    Conflict(String),
+    /// The store cannot be reached or does not answer in time: try again later.
+    #[error("store unavailable: {0}")]
+    Unavailable(String),
+    /// The store cannot take any more (its disk is full): try again later, and tell somebody.
+    #[error("store full: {0}")]
+    Full(String),
+    /// A row cannot be understood. Nobody should try again.
+    #[error("unreadable row: {0}")]
+    Corrupt(String),
+}
+
+/// What became of a commit.
+#[derive(Debug)]
+pub enum Commit {
+    /// It is durable.
+    Committed(Committed),
+    /// It did not happen.
+    Failed(StoreError),
+    /// The connection was lost before the answer: it may have happened or not. Load and decide
+    /// again; every write is keyed, so what has happened is found and not done twice.
+    Unknown(String),
+}
+
+/// Proof of a durable commit. Only a store makes one, and only then may messages be published.
+#[derive(Debug)]
+pub struct Committed {
+    at: Timestamp,
+}
+
+impl Committed {
+    /// For stores alone: the writes are durable since `at`.
+    #[must_use]
+    pub const fn by_store(at: Timestamp) -> Self {
+        Self { at }
+    }
+
+    /// The store's clock when the transaction began.
+    #[must_use]
+    pub const fn at(&self) -> Timestamp {
+        self.at
+    }
+}
+
+/// A statement's result.
+pub type Load<T> = Result<T, StoreError>;
+
+/// Where an execution's locks are, read without locking: queues are locked before executions.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pointer {
+    /// The execution.
+    pub execution: ExecutionId,
+    /// Its queue.
+    pub queue: QueueKey,
+}
+
+/// An attempt that the store thinks a worker has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The execution.
+    pub execution: ExecutionId,
+    /// The current token.
+    pub token: FencingToken,
+    /// Its queue.
+    pub queue: QueueKey,
+    /// Whether it should stop.
+    pub cancel_requested: bool,
+}
+
+/// The end of one execution of a visit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VisitResult {
+    /// The visit.
+    pub visit: TaskKey,
+    /// The place in its list; `None` without a list.
+    pub index: Option<u32>,
+    /// How it ended.
+    pub status: Status,
+    /// What it left.
+    pub outcome: Outcome,
+}
+
+/// Rows of one kind to write: one statement. Inserts refuse what exists and updates refuse what is
+/// not at the version before, both with [`StoreError::Conflict`].
+#[derive(Clone, Copy, Debug)]
+pub enum Batch<'a> {
+    /// New workers.
+    InsertWorkers(&'a [Worker]),
+    /// Changed workers.
+    UpdateWorkers(&'a [Worker]),
+    /// New queues.
+    InsertQueues(&'a [Queue]),
+    /// Changed queues.
+    UpdateQueues(&'a [Queue]),
+    /// New runs.
+    InsertRuns(&'a [Run]),
+    /// Changed runs.
+    UpdateRuns(&'a [Run]),
+    /// New executions.
+    InsertExecutions(&'a [Execution]),
+    /// Changed executions.
+    UpdateExecutions(&'a [Execution]),
+    /// New visits.
+    InsertVisits(&'a [Visit]),
+    /// Changed visits.
+    UpdateVisits(&'a [Visit]),
+    /// Parameters of new executions.
+    InsertParameters(&'a [(ExecutionId, serde_json::Value)]),
+    /// What ended executions left.
+    InsertOutcomes(&'a [(ExecutionId, Outcome)]),
+    /// Pages of item lists.
+    InsertItems(&'a [ItemPage]),
+}
+
+/// A transaction. Reads see what the transaction itself has written.
+pub trait Transaction: Send {
+    /// The store's clock when the transaction began; the only clock that decides anything.
+    fn now(&mut self) -> impl Future<Output = Load<Timestamp>> + Send;
+
+    /// Reserves identities that nobody else gets. They are no statement about order.
+    fn allocate(&mut self, count: u32) -> impl Future<Output = Load<Range<u64>>> + Send;
+
+    /// Workers by name, locked; all that are not gone when `names` is `None`, not locked.
+    fn workers(
+        &mut self,
+        names: Option<&[WorkerName]>,
+    ) -> impl Future<Output = Load<Vec<Worker>>> + Send;
+
+    /// Queues, locked.
+    fn queues(&mut self, keys: &[QueueKey]) -> impl Future<Output = Load<Vec<Queue>>> + Send;
+
+    /// How many wait in each queue, and how many hold a slot of those in `limited`. `horizon` is
+    /// left open. Queues without either may be missing.
+    fn occupancy(
+        &mut self,
+        keys: &[QueueKey],
+        limited: &BTreeSet<QueueKey>,
+    ) -> impl Future<Output = Load<Vec<(QueueKey, Occupancy)>>> + Send;
+
+    /// The first `per_queue` waiters of each queue in order of their place, locked. The queues
+    /// must be locked.
+    fn line(
+        &mut self,
+        keys: &[QueueKey],
+        per_queue: u32,
+    ) -> impl Future<Output = Load<Vec<Execution>>> + Send;
+
+    /// Up to `limit` requested executions of these queues whose time has come, locked.
+    fn requested(
+        &mut self,
+        keys: &[QueueKey],
+        now: Timestamp,
+        limit: u32,
+    ) -> impl Future<Output = Load<Vec<Execution>>> + Send;
+
+    /// Runs, locked.
+    fn runs(&mut self, ids: &[ExecutionId]) -> impl Future<Output = Load<Vec<Run>>> + Send;
+
+    /// Executions, locked.
+    fn executions(&mut self, ids: &[ExecutionId])
+    -> impl Future<Output = Load<Vec<Execution>>> + Send;
+
+    /// The executions that were submitted with these keys, locked.
+    fn executions_by_key(
+        &mut self,
+        keys: &[String],
+    ) -> impl Future<Output = Load<Vec<Execution>>> + Send;
+
+    /// Up to `limit` ready executions that a worker with these runtimes may take, oldest first,
+    /// locked; those that somebody else has locked are passed over.
+    fn ready(
+        &mut self,
+        runtimes: &BTreeSet<Runtime>,
+        limit: u32,
+    ) -> impl Future<Output = Load<Vec<Execution>>> + Send;
+
+    /// Up to `per_run` ended and not yet folded children of each run, oldest first, locked. The
+    /// runs must be locked.
+    fn ended_children(
+        &mut self,
+        runs: &[ExecutionId],
+        per_run: u32,
+    ) -> impl Future<Output = Load<Vec<Execution>>> + Send;
+
+    /// Up to `per_run` children of each run that are not over, locked; those that were not asked
+    /// to stop come first.
+    fn live_children(
+        &mut self,
+        runs: &[ExecutionId],
+        per_run: u32,
+    ) -> impl Future<Output = Load<Vec<Execution>>> + Send;
+
+    /// Visits of these runs that still matter ([`Visit::is_open`]), locked.
+    fn open_visits(&mut self, runs: &[ExecutionId])
+    -> impl Future<Output = Load<Vec<Visit>>> + Send;
+
+    /// Parameters; executions without any are missing.
+    fn parameters(
+        &mut self,
+        ids: &[ExecutionId],
+    ) -> impl Future<Output = Load<Vec<(ExecutionId, serde_json::Value)>>> + Send;
+
+    /// Why executions failed; those without an error are missing.
+    fn errors(
+        &mut self,
+        ids: &[ExecutionId],
+    ) -> impl Future<Output = Load<Vec<(ExecutionId, String)>>> + Send;
+
+    /// How every execution of these visits ended, by visit and place.
+    fn visit_results(
+        &mut self,
+        visits: &[TaskKey],
+    ) -> impl Future<Output = Load<Vec<VisitResult>>> + Send;
+
+    /// Pages of item lists.
+    fn items(
+        &mut self,
+        pages: &[(TaskKey, u32)],
+    ) -> impl Future<Output = Load<Vec<ItemPage>>> + Send;
+
+    /// Where executions are, unlocked.
+    fn pointers(&mut self, ids: &[ExecutionId])
+    -> impl Future<Output = Load<Vec<Pointer>>> + Send;
+
+    /// Up to `limit` executions whose `wake_at` has passed, earliest first, unlocked.
+    fn find_due(
+        &mut self,
+        now: Timestamp,
+        limit: u32,
+    ) -> impl Future<Output = Load<Vec<Pointer>>> + Send;
+
+    /// Up to `limit` executions whose live attempt belongs to a worker process that is dead, gone
+    /// or superseded, unlocked.
+    fn find_orphans(&mut self, limit: u32) -> impl Future<Output = Load<Vec<Pointer>>> + Send;
+
+    /// Up to `limit` queues in which somebody waits, unlocked.
+    fn find_lines(&mut self, limit: u32) -> impl Future<Output = Load<Vec<QueueKey>>> + Send;
+
+    /// Whether anybody waits for a worker, by runtime; unlocked.
+    fn find_ready(&mut self) -> impl Future<Output = Load<Vec<Runtime>>> + Send;
+
+    /// Up to `limit` workflow executions that can be advanced, unlocked: ready to begin, with
+    /// ended unfolded children, or with an open run although they are over or being cancelled.
+    fn find_runs(&mut self, limit: u32) -> impl Future<Output = Load<Vec<ExecutionId>>> + Send;
+
+    /// The live attempts of a worker process, unlocked.
+    fn held(&mut self, worker: &WorkerId) -> impl Future<Output = Load<Vec<Held>>> + Send;
+
+    /// The queues of an action, unlocked.
+    fn queues_of(
+        &mut self,
+        action: &steadfast_core::ActionRef,
+    ) -> impl Future<Output = Load<Vec<QueueKey>>> + Send;
+
+    /// Writes rows.
+    fn apply(&mut self, batch: Batch<'_>) -> impl Future<Output = Load<()>> + Send;
+
+    /// Makes everything durable.
+    fn commit(self) -> impl Future<Output = Commit> + Send;
+}
