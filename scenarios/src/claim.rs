@@ -1,0 +1,3 @@
+//! Stories about the exclusive right to run.
+
+pub(crate) mod race;

@@ -1,0 +1,137 @@
+//! The command line: what may be said, and who does it.
+
+mod list;
+mod meta;
+mod replay;
+mod run;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use steadfast_scenarios::{SCENARIOS, Scenario, Seeds, parse_seed};
+
+/// What a verb ends in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// All is well.
+    Done,
+    /// A law fell, or two runs of one seed differ.
+    Failed,
+}
+
+/// A request that cannot be met as it was made; says what is wrong and what to do.
+#[derive(Debug)]
+pub(crate) struct BadUsage(pub(crate) String);
+
+/// Runs the engine in a simulated world, under faults, from a seed.
+#[derive(Debug, Parser)]
+#[command(name = "steadfast-sim", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Lists the scenarios, the laws, the faults and the planted bugs.
+    List(list::List),
+    /// Runs scenarios over a range of seeds.
+    Run(run::Run),
+    /// Runs one seed again and reports on it; the last line is the hash of its event log.
+    Replay(replay::Replay),
+    /// Runs each seed in two fresh processes and compares them.
+    Meta(meta::Meta),
+    /// Makes the case behind a failing seed smaller (not built yet).
+    Shrink(Anything),
+    /// Plants each known bug and looks whether its law catches it (not built yet).
+    Mutants(Anything),
+    /// Turns a production trace into a case (not built yet).
+    Import(Anything),
+}
+
+/// The arguments of a verb that is not built yet.
+#[derive(Debug, Args)]
+struct Anything {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    _rest: Vec<String>,
+}
+
+/// How a result is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// Reads the command line and does what it says.
+pub(crate) fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(refusal) => {
+            // When even that cannot be printed, the exit code still says it.
+            let _ = refusal.print();
+            return ExitCode::from(u8::try_from(refusal.exit_code()).unwrap_or(2));
+        }
+    };
+    let result = match cli.verb {
+        Verb::List(list) => list.perform(),
+        Verb::Run(run) => run.perform(),
+        Verb::Replay(replay) => replay.perform(),
+        Verb::Meta(meta) => meta.perform(),
+        Verb::Shrink(_) => Err(not_built("shrink")),
+        Verb::Mutants(_) => Err(not_built("mutants")),
+        Verb::Import(_) => Err(not_built("import")),
+    };
+    match result {
+        Ok(End::Done) => ExitCode::SUCCESS,
+        Ok(End::Failed) => ExitCode::from(1),
+        Err(BadUsage(what)) => {
+            eprintln!("steadfast-sim: {what}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Refuses what the interface promises and nobody has built.
+pub(crate) fn not_built(what: &str) -> BadUsage {
+    BadUsage(format!("{what} is not built yet; `steadfast-sim help` shows what is"))
+}
+
+/// The scenarios called `names`, or all of them when none is named.
+pub(crate) fn chosen(names: &[String]) -> Result<Vec<&'static Scenario>, BadUsage> {
+    if names.is_empty() {
+        return Ok(SCENARIOS.iter().collect());
+    }
+    names.iter().map(|name| named(name)).collect()
+}
+
+/// The scenario called `name`.
+pub(crate) fn named(name: &str) -> Result<&'static Scenario, BadUsage> {
+    let unknown = || format!("no scenario is called `{name}`; `steadfast-sim list` shows them all");
+    Scenario::named(name).ok_or_else(|| BadUsage(unknown()))
+}
+
+/// Reads `A..B` for clap.
+pub(crate) fn seeds(text: &str) -> Result<Seeds, String> {
+    text.parse()
+}
+
+/// Reads one seed for clap.
+pub(crate) fn seed(text: &str) -> Result<u64, String> {
+    parse_seed(text)
+}
+
+/// Writes a result to stdout. A reader who has seen enough and left is no failure.
+pub(crate) fn say(text: &str) {
+    let mut stdout = io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+/// Writes a result to stdout as JSON, on lines of its own.
+pub(crate) fn say_json(value: &impl serde::Serialize) {
+    let text = serde_json::to_string_pretty(value).expect("results have string keys");
+    say(&format!("{text}\n"));
+}
