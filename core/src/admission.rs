@@ -1,8 +1,5 @@
 //! Who enters a queue, who waits, who is let through: under a limit that may change at any time.
 
-use alloc::vec::Vec;
-
-use crate::decision::Message;
 use crate::execution::{ExecutionInput, Refusal};
 use crate::id::{ExecutionId, QueueKey};
 use crate::queue::{LimitOverride, Queue};
@@ -65,16 +62,6 @@ pub fn enter(unit: &mut Unit, id: ExecutionId) {
     unit.tell(id, &input).expect("a requested execution can enter its queue");
 }
 
-/// Lets a new child into its queue if that is loaded, else leaves it to the admitter.
-pub fn enter_or_defer(unit: &mut Unit, id: ExecutionId, key: &QueueKey, limit: Option<u32>) {
-    let _ = limit;
-    if unit.queues.find(key).is_some() {
-        enter(unit, id);
-    } else {
-        unit.publish(Message::Admit(key.clone()));
-    }
-}
-
 /// Sets or lifts an operator's limit on a queue and lets through whoever it now lets through.
 /// Lowering a limit takes no slot away: nobody is let through until enough are free.
 ///
@@ -115,13 +102,4 @@ fn change(unit: &mut Unit, key: &QueueKey, edit: impl FnOnce(&mut Queue)) {
 pub fn cancel(unit: &mut Unit, id: ExecutionId) -> Result<Status, Refusal> {
     let deadline = unit.now + unit.settings.cancel_grace;
     unit.tell(id, &ExecutionInput::Cancel(deadline))
-}
-
-/// The queues of the loaded requested executions, for the admitter.
-#[must_use]
-pub fn requested(unit: &Unit) -> Vec<ExecutionId> {
-    let due = |at| at <= unit.now;
-    let waiting = |status| status == Status::Requested;
-    let requested = unit.executions().filter(|e| waiting(e.status) && e.wake_at.is_none_or(due));
-    requested.map(|execution| execution.id).collect()
 }

@@ -89,10 +89,8 @@ pub fn submit(unit: &mut Unit, submission: Submission) -> Result<Submitted, Subm
 
 /// Creates the child execution at `place`, to start not before `not_before`.
 ///
-/// It enters its queue at once if that is loaded, and else when the admitter comes to it. Children
-/// are never refused or expired by a long line: their run waits for them.
-///
-/// `None` if the transaction has no identity left to give.
+/// Its queue must be loaded or looked for in vain. Children are never refused or expired by a long
+/// line: their run waits for them. `None` if the transaction has no identity left to give.
 pub fn submit_child(
     unit: &mut Unit,
     place: ItemKey,
@@ -102,15 +100,14 @@ pub fn submit_child(
     let id = unit.fresh_id()?;
     let now = unit.now;
     prepared.policy.queue_timeout = None;
-    let limit = prepared.limit;
+    admission::open(unit, &prepared.queue, prepared.limit);
     let (mut execution, parameters) = requested(id, prepared, unit.transport, now);
-    let queue = execution.queue.clone();
     execution.place = Some(place);
-    let delayed = not_before.filter(|at| *at > now);
-    execution.wake_at = Some(delayed.unwrap_or(now));
+    execution.wake_at = not_before.filter(|at| *at > now);
+    let delayed = execution.wake_at.is_some();
     unit.create(execution, parameters);
-    if delayed.is_none() {
-        admission::enter_or_defer(unit, id, &queue, limit);
+    if !delayed {
+        admission::enter(unit, id);
     }
     Some(id)
 }

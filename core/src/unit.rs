@@ -47,6 +47,7 @@ pub struct Unit {
     executions: Rows<Execution>,
     occupancy: BTreeMap<QueueKey, Occupancy>,
     line: BTreeMap<QueueKey, BTreeSet<(Order, ExecutionId)>>,
+    looked_for: BTreeSet<QueueKey>,
     keys: BTreeMap<String, ExecutionId>,
     parameters: BTreeMap<ExecutionId, Value>,
     results: BTreeMap<ExecutionId, Outcome>,
@@ -78,6 +79,7 @@ impl Unit {
             executions: Rows::default(),
             occupancy: BTreeMap::new(),
             line: BTreeMap::new(),
+            looked_for: BTreeSet::new(),
             keys: BTreeMap::new(),
             parameters: BTreeMap::new(),
             results: BTreeMap::new(),
@@ -100,6 +102,17 @@ impl Unit {
     /// Adds what the store counted for a queue whose row it locked.
     pub fn load_occupancy(&mut self, queue: QueueKey, occupancy: Occupancy) {
         self.occupancy.insert(queue, occupancy);
+    }
+
+    /// Notes that the store was asked for this queue, so that one that is not here does not exist.
+    pub fn look_for_queue(&mut self, queue: QueueKey) {
+        self.looked_for.insert(queue);
+    }
+
+    /// Whether it is known if this queue exists.
+    #[must_use]
+    pub fn knows_queue(&self, queue: &QueueKey) -> bool {
+        self.queues.find(queue).is_some() || self.looked_for.contains(queue)
     }
 
     /// An execution as it is now.
@@ -300,6 +313,10 @@ impl Unit {
             queue.updated_at = now;
         }
         self.publish(Message::Ended { execution: after.id, status: after.status });
+        if after.is_workflow() && self.runs.find(&after.id).is_none_or(|run| run.open) {
+            // Its children are still to be stopped.
+            self.publish(Message::Advance(after.id));
+        }
         if let Some(run) = after.parent() {
             self.publish(Message::Advance(run));
         }

@@ -5,7 +5,7 @@ pub mod evaluate;
 pub mod graph;
 mod run;
 
-pub use advance::{Facts, Need, Program, advance};
+pub use advance::{Facts, Need, Program, abort, advance};
 pub use evaluate::{EvaluateError, Evaluator, References, Scope, TaskResult};
 pub use graph::{CancellationPolicy, Graph, Join, Task, Transition, WithItems};
 pub use run::{Last, Run, Visit, VisitState};

@@ -23,7 +23,7 @@ use super::run::{Run, Visit, VisitState};
 use crate::admission;
 use crate::decision::{Message, Outcome};
 use crate::execution::{Ending, Execution, ExecutionInput};
-use crate::id::{ExecutionId, TaskKey, TaskName};
+use crate::id::{ExecutionId, QueueKey, TaskKey, TaskName};
 use crate::status::Status;
 use crate::time::Span;
 use crate::unit::Unit;
@@ -60,6 +60,8 @@ pub enum Need {
     Results(BTreeSet<TaskKey>),
     /// This page of a visit's items.
     Items(TaskKey, u32),
+    /// These queues, which must be locked before anything else: in a new transaction.
+    Queues(BTreeSet<QueueKey>),
 }
 
 /// Advances the run of execution `id` as far as it goes.
@@ -149,6 +151,22 @@ fn clean_up(unit: &mut Unit, execution: &Execution, program: Program<'_>, facts:
     }
     if !live && let Some(run) = unit.runs.edit(&id) {
         run.open = false;
+    }
+}
+
+/// Ends a run that cannot be carried out at all, for example because its definition is unreadable.
+///
+/// # Panics
+/// If the execution was not loaded.
+pub fn abort(unit: &mut Unit, id: ExecutionId, error: &str) {
+    let execution = unit.execution(id).expect("the execution is loaded");
+    if execution.status == Status::Ready {
+        unit.tell(id, &ExecutionInput::Claim(None, Span::ZERO)).expect("a ready run can begin");
+    }
+    let token = unit.execution(id).expect("the execution is loaded").token();
+    let finish = ExecutionInput::Finish { token, ending: Ending::FailedForGood, entropy: 0 };
+    if unit.tell(id, &finish).is_ok() {
+        unit.leave(id, Outcome { result: Value::Null, error: Some(String::from(error)) });
     }
 }
 

@@ -1,7 +1,7 @@
 //! Starting a visit: evaluating its list, and creating its executions inside its window.
 
 use alloc::borrow::ToOwned;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -68,31 +68,52 @@ impl Advance<'_> {
     }
 
     fn fill_from(&mut self, key: &TaskKey, elements: Option<&[Value]>) -> Result<(), Need> {
-        loop {
-            let visit = self.unit.visit(key).expect("the visit is loaded");
-            if visit.room() == 0 || self.run.halted {
-                return Ok(());
-            }
-            if self.unit.fresh_ids_left() == 0 {
-                self.unit.publish(Message::Advance(self.id));
-                return Ok(());
-            }
-            let (index, not_before) = (visit.created, visit.not_before);
-            let place = ItemKey { task: key.clone(), index: visit.listed.then_some(index) };
+        if self.run.halted {
+            return Ok(());
+        }
+        let visit = self.unit.visit(key).expect("the visit is loaded");
+        let ids = u32::try_from(self.unit.fresh_ids_left()).unwrap_or(u32::MAX);
+        let (first, room) = (visit.created, visit.room());
+        let (listed, not_before) = (visit.listed, visit.not_before);
+        let (children, error) = self.children(key, first..first + room.min(ids), elements)?;
+        let created = u32::try_from(children.len()).unwrap_or(u32::MAX);
+        for (index, prepared) in (first..).zip(children) {
+            let place = ItemKey { task: key.clone(), index: listed.then_some(index) };
+            submit_child(self.unit, place, prepared, not_before).expect("an identity is left");
+        }
+        let visit = self.unit.visits.edit(key).expect("the visit is loaded");
+        visit.created += created;
+        if let Some(error) = error {
+            // The rest of the list is not started; what is under way may finish.
+            visit.total = visit.created;
+            visit.error.get_or_insert(error);
+        } else if ids < room {
+            self.unit.publish(Message::Advance(self.id));
+        }
+        Ok(())
+    }
+
+    /// The children at `places`, up to the first that cannot be prepared.
+    fn children(
+        &self,
+        key: &TaskKey,
+        places: core::ops::Range<u32>,
+        elements: Option<&[Value]>,
+    ) -> Result<(Vec<Prepared>, Option<String>), Need> {
+        let mut children = Vec::new();
+        let mut unknown = BTreeSet::new();
+        let mut error = None;
+        for index in places {
             match self.child(key, index, elements)? {
-                Ok(prepared) => {
-                    submit_child(self.unit, place, prepared, not_before);
-                    self.unit.visits.edit(key).expect("the visit is loaded").created += 1;
-                }
-                Err(error) => {
-                    // The rest of the list is not started; what is under way may finish.
-                    let visit = self.unit.visits.edit(key).expect("the visit is loaded");
-                    visit.total = visit.created;
-                    visit.error.get_or_insert(error);
-                    return Ok(());
+                Ok(child) if self.unit.knows_queue(&child.queue) => children.push(child),
+                Ok(child) => drop(unknown.insert(child.queue)),
+                Err(reason) => {
+                    error = Some(reason);
+                    break;
                 }
             }
         }
+        if unknown.is_empty() { Ok((children, error)) } else { Err(Need::Queues(unknown)) }
     }
 
     fn child(
