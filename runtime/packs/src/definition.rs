@@ -217,10 +217,7 @@ impl Definition {
 
     fn compute_hash(&self) -> DefinitionHash {
         let mut content = serde_json::to_value(self).unwrap_or_default();
-        if let Some(process) = content
-            .pointer_mut("/kind/process")
-            .and_then(Value::as_object_mut)
-        {
+        if let Some(process) = content.pointer_mut("/kind/process").and_then(Value::as_object_mut) {
             process.remove("pack_dir");
         }
         let mut hasher = Sha256::new();

@@ -25,4 +25,4 @@ pub use schema::{
     Field, JsonType, ParameterProblem, REDACTED, Schema, Shape, convert_argument, redact,
     secret_values, validate,
 };
-pub use template::{TaskReferences, Templates};
+pub use template::Templates;

@@ -20,15 +20,8 @@ pub struct PolicyDefaults {
 
 impl Default for PolicyDefaults {
     fn default() -> Self {
-        let Policy {
-            max_losses,
-            queue_timeout,
-            ..
-        } = Policy::DEFAULT;
-        Self {
-            max_losses,
-            queue_timeout,
-        }
+        let Policy { max_losses, queue_timeout, .. } = Policy::DEFAULT;
+        Self { max_losses, queue_timeout }
     }
 }
 

@@ -73,10 +73,7 @@ pub(crate) struct Findings {
 
 impl Findings {
     pub(crate) fn new(file: &str) -> Self {
-        Self {
-            file: Arc::from(file),
-            problems: Vec::new(),
-        }
+        Self { file: Arc::from(file), problems: Vec::new() }
     }
 
     pub(crate) fn error(&mut self, at: Position, message: impl Into<String>) {
@@ -100,16 +97,12 @@ impl Findings {
 
     /// How many errors there are so far.
     pub(crate) fn errors(&self) -> usize {
-        self.problems
-            .iter()
-            .filter(|problem| problem.is_error())
-            .count()
+        self.problems.iter().filter(|problem| problem.is_error()).count()
     }
 
     /// The problems in the order of the file.
     pub(crate) fn into_problems(mut self) -> Vec<Problem> {
-        self.problems
-            .sort_by(|a, b| (a.line, a.column).cmp(&(b.line, b.column)));
+        self.problems.sort_by(|a, b| (a.line, a.column).cmp(&(b.line, b.column)));
         self.problems
     }
 }
@@ -119,7 +112,7 @@ pub(crate) fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str
     let mut best: Option<(usize, &str)> = None;
     for candidate in known {
         let distance = strsim::damerau_levenshtein(word, candidate);
-        let allowed = (word.chars().count().max(candidate.chars().count()) / 3).max(1);
+        let allowed = word.chars().count().max(candidate.chars().count()) / 3;
         if distance <= allowed && best.is_none_or(|(least, _)| distance < least) {
             best = Some((distance, candidate));
         }

@@ -177,10 +177,7 @@ impl Schema {
 
     /// The names of the secret members.
     pub fn secret_names(&self) -> impl Iterator<Item = &str> {
-        self.fields
-            .iter()
-            .filter(|field| field.secret)
-            .map(|field| field.name.as_str())
+        self.fields.iter().filter(|field| field.secret).map(|field| field.name.as_str())
     }
 
     /// The same as a JSON Schema document, for programs that read those.
@@ -190,12 +187,8 @@ impl Schema {
         for field in &self.fields {
             properties.insert(field.name.clone(), field.to_json_schema());
         }
-        let required: Vec<&str> = self
-            .fields
-            .iter()
-            .filter(|f| f.required)
-            .map(|f| f.name.as_str())
-            .collect();
+        let required: Vec<&str> =
+            self.fields.iter().filter(|f| f.required).map(|f| f.name.as_str()).collect();
         let mut document = json!({ "type": "object", "properties": properties });
         if !required.is_empty() {
             document["required"] = json!(required);

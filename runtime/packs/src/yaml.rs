@@ -64,9 +64,7 @@ impl Node {
             Data::Text(text, _) => Value::String(text.clone()),
             Data::List(nodes) => nodes.iter().map(Self::to_json).collect(),
             Data::Map(members) => {
-                let members = members
-                    .iter()
-                    .map(|(key, node)| (key.name.clone(), node.to_json()));
+                let members = members.iter().map(|(key, node)| (key.name.clone(), node.to_json()));
                 Value::Object(members.collect::<Map<_, _>>())
             }
         }
@@ -86,10 +84,9 @@ impl Node {
     /// The member of that name, if it is a mapping that has it.
     pub(crate) fn member(&self, name: &str) -> Option<&Self> {
         match &self.data {
-            Data::Map(members) => members
-                .iter()
-                .find(|(key, _)| key.name == name)
-                .map(|(_, node)| node),
+            Data::Map(members) => {
+                members.iter().find(|(key, _)| key.name == name).map(|(_, node)| node)
+            }
             _ => None,
         }
     }
@@ -97,13 +94,7 @@ impl Node {
     /// Calls `see` with every text in it and the line on which each begins.
     pub(crate) fn each_text<'a>(&'a self, see: &mut impl FnMut(&'a str, Position)) {
         match &self.data {
-            Data::Text(text, line) => see(
-                text,
-                Position {
-                    line: *line,
-                    ..self.at
-                },
-            ),
+            Data::Text(text, line) => see(text, Position { line: *line, ..self.at }),
             Data::List(nodes) => nodes.iter().for_each(|node| node.each_text(see)),
             Data::Map(members) => members.iter().for_each(|(_, node)| node.each_text(see)),
             Data::Null | Data::Bool(_) | Data::Number(_) => {}
@@ -116,10 +107,7 @@ impl Node {
 pub(crate) fn parse(bytes: &[u8], findings: &mut Findings) -> Option<Node> {
     if bytes.len() > MAX_BYTES {
         let megabytes = MAX_BYTES >> 20;
-        findings.error(
-            Position::NOWHERE,
-            format!("the file is larger than {megabytes} MiB"),
-        );
+        findings.error(Position::NOWHERE, format!("the file is larger than {megabytes} MiB"));
         return None;
     }
     let text = match std::str::from_utf8(bytes) {
@@ -127,10 +115,7 @@ pub(crate) fn parse(bytes: &[u8], findings: &mut Findings) -> Option<Node> {
         Err(error) => {
             let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
             let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-            let at = Position {
-                line: u32::try_from(line).unwrap_or(u32::MAX),
-                column: 0,
-            };
+            let at = Position { line: u32::try_from(line).unwrap_or(u32::MAX), column: 0 };
             findings.error(at, "the file is not UTF-8 text; save it as UTF-8");
             return None;
         }
@@ -162,14 +147,9 @@ fn tab_indentation(text: &str) -> Option<Position> {
             && (rest.contains(": ") || rest.ends_with(':') || rest.starts_with("- "))
         {
             let line = u32::try_from(number + 1).unwrap_or(u32::MAX);
-            return Some(Position {
-                line,
-                column: u32::try_from(spaces + 1).unwrap_or(1),
-            });
+            return Some(Position { line, column: u32::try_from(spaces + 1).unwrap_or(1) });
         }
-        let head = rest
-            .trim_end_matches(['+', '-'])
-            .trim_end_matches(|c: char| c.is_ascii_digit());
+        let head = rest.trim_end_matches(['+', '-']).trim_end_matches(|c: char| c.is_ascii_digit());
         if head.ends_with(": |") || head.ends_with(": >") || head == "- |" || head == "- >" {
             block = Some(spaces);
         }
@@ -179,17 +159,8 @@ fn tab_indentation(text: &str) -> Option<Position> {
 
 /// What is being put together while events come in.
 enum Frame {
-    List {
-        at: Position,
-        anchor: usize,
-        nodes: Vec<Node>,
-    },
-    Map {
-        at: Position,
-        anchor: usize,
-        members: Vec<(Key, Node)>,
-        key: Option<Key>,
-    },
+    List { at: Position, anchor: usize, nodes: Vec<Node> },
+    Map { at: Position, anchor: usize, members: Vec<(Key, Node)>, key: Option<Key> },
 }
 
 struct Builder<'f> {
@@ -206,13 +177,7 @@ struct Stop;
 impl<'f> Builder<'f> {
     fn new(findings: &'f mut Findings) -> Self {
         let (stack, anchors) = (Vec::new(), BTreeMap::new());
-        Self {
-            findings,
-            stack,
-            anchors,
-            nodes: 0,
-            root: None,
-        }
+        Self { findings, stack, anchors, nodes: 0, root: None }
     }
 
     fn build(mut self, text: &str) -> Option<Node> {
@@ -223,8 +188,7 @@ impl<'f> Builder<'f> {
                 Ok(pair) => pair,
                 Err(error) => {
                     let at = position(*error.marker());
-                    self.findings
-                        .error(at, format!("this is not YAML: {}", error.info()));
+                    self.findings.error(at, format!("this is not YAML: {}", error.info()));
                     return None;
                 }
             };
@@ -233,8 +197,7 @@ impl<'f> Builder<'f> {
             }
             if documents > 1 {
                 let at = position(span.start);
-                self.findings
-                    .error(at, "a second document begins here; a file holds one");
+                self.findings.error(at, "a second document begins here; a file holds one");
                 return None;
             }
             if self.take(&mut parser, event, span).is_err() {
@@ -260,23 +223,12 @@ impl<'f> Builder<'f> {
                 let node = self.scalar(&text, style, tag.as_deref(), at);
                 self.add(node, anchor, 1)
             }
-            Event::SequenceStart(anchor, _) => self.open(
-                Frame::List {
-                    at,
-                    anchor,
-                    nodes: Vec::new(),
-                },
-                at,
-            ),
-            Event::MappingStart(anchor, _) => self.open(
-                Frame::Map {
-                    at,
-                    anchor,
-                    members: Vec::new(),
-                    key: None,
-                },
-                at,
-            ),
+            Event::SequenceStart(anchor, _) => {
+                self.open(Frame::List { at, anchor, nodes: Vec::new() }, at)
+            }
+            Event::MappingStart(anchor, _) => {
+                self.open(Frame::Map { at, anchor, members: Vec::new(), key: None }, at)
+            }
             Event::SequenceEnd | Event::MappingEnd => self.close(),
             Event::Alias(anchor) => self.alias(anchor, at),
             Event::Nothing
@@ -305,13 +257,11 @@ impl<'f> Builder<'f> {
 
     fn open(&mut self, frame: Frame, at: Position) -> Result<(), Stop> {
         if self.stack.len() >= MAX_DEPTH {
-            self.findings
-                .error(at, format!("nested more than {MAX_DEPTH} levels deep"));
+            self.findings.error(at, format!("nested more than {MAX_DEPTH} levels deep"));
             return Err(Stop);
         }
         if matches!(self.stack.last(), Some(Frame::Map { key: None, .. })) {
-            self.findings
-                .error(at, "a key must be a plain word, not a list or a mapping");
+            self.findings.error(at, "a key must be a plain word, not a list or a mapping");
             return Err(Stop);
         }
         self.stack.push(frame);
@@ -320,27 +270,12 @@ impl<'f> Builder<'f> {
 
     fn close(&mut self) -> Result<(), Stop> {
         match self.stack.pop() {
-            Some(Frame::List { at, anchor, nodes }) => self.add(
-                Node {
-                    at,
-                    data: Data::List(nodes),
-                },
-                anchor,
-                1,
-            ),
-            Some(Frame::Map {
-                at,
-                anchor,
-                members,
-                ..
-            }) => self.add(
-                Node {
-                    at,
-                    data: Data::Map(members),
-                },
-                anchor,
-                1,
-            ),
+            Some(Frame::List { at, anchor, nodes }) => {
+                self.add(Node { at, data: Data::List(nodes) }, anchor, 1)
+            }
+            Some(Frame::Map { at, anchor, members, .. }) => {
+                self.add(Node { at, data: Data::Map(members) }, anchor, 1)
+            }
             None => Ok(()),
         }
     }
@@ -348,18 +283,11 @@ impl<'f> Builder<'f> {
     /// An alias costs as much as what it repeats, so that a small file cannot become a huge one.
     fn alias(&mut self, anchor: usize, at: Position) -> Result<(), Stop> {
         let Some((node, size)) = self.anchors.get(&anchor) else {
-            self.findings
-                .error(at, "this alias stands inside the node that it repeats");
+            self.findings.error(at, "this alias stands inside the node that it repeats");
             return Err(Stop);
         };
-        let (size, data) = (
-            *size,
-            if self.nodes + size > MAX_NODES {
-                Data::Null
-            } else {
-                node.data.clone()
-            },
-        );
+        let (size, data) =
+            (*size, if self.nodes + size > MAX_NODES { Data::Null } else { node.data.clone() });
         self.add(Node { at, data }, 0, size)
     }
 
@@ -379,13 +307,10 @@ impl<'f> Builder<'f> {
         match self.stack.last_mut() {
             None => self.root = Some(node),
             Some(Frame::List { nodes, .. }) => nodes.push(node),
-            Some(Frame::Map {
-                key: key @ None, ..
-            }) => match key_of(&node) {
+            Some(Frame::Map { key: key @ None, .. }) => match key_of(&node) {
                 Some(name) => *key = Some(Key { name, at: node.at }),
                 None => {
-                    self.findings
-                        .error(node.at, format!("a key cannot be {}", node.kind()));
+                    self.findings.error(node.at, format!("a key cannot be {}", node.kind()));
                     return Err(Stop);
                 }
             },
@@ -425,21 +350,12 @@ fn merge(members: &mut Vec<(Key, Node)>, node: Node, findings: &mut Findings) {
     };
     for source in sources {
         let Data::Map(inherited) = source.data else {
-            findings.error(
-                source.at,
-                format!("`<<` needs a mapping, not {}", source.kind()),
-            );
+            findings.error(source.at, format!("`<<` needs a mapping, not {}", source.kind()));
             continue;
         };
         for (key, node) in inherited {
             if !members.iter().any(|(old, _)| old.name == key.name) {
-                members.push((
-                    Key {
-                        name: key.name,
-                        at: Position::NOWHERE,
-                    },
-                    node,
-                ));
+                members.push((Key { name: key.name, at: Position::NOWHERE }, node));
             }
         }
     }
@@ -464,8 +380,5 @@ fn count(node: &Node) -> usize {
 
 fn position(mark: Marker) -> Position {
     let line = u32::try_from(mark.line()).unwrap_or(u32::MAX);
-    Position {
-        line,
-        column: u32::try_from(mark.col() + 1).unwrap_or(u32::MAX),
-    }
+    Position { line, column: u32::try_from(mark.col() + 1).unwrap_or(u32::MAX) }
 }

@@ -18,10 +18,7 @@ pub fn convert_argument(
     name: &str,
     text: &str,
 ) -> Result<Value, ParameterProblem> {
-    let problem = |message: String| ParameterProblem {
-        parameter: name.to_string(),
-        message,
-    };
+    let problem = |message: String| ParameterProblem { parameter: name.to_string(), message };
     let schema = &definition.parameters;
     let Some(field) = schema.field(name) else {
         if schema.fields.is_empty() && !schema.closed {
@@ -29,27 +26,19 @@ pub fn convert_argument(
         }
         let hint = suggestion(name, schema.fields.iter().map(|field| field.name.as_str()));
         let action = &definition.action;
-        return Err(problem(format!(
-            "`{action}` has no parameter `{name}`{hint}"
-        )));
+        return Err(problem(format!("`{action}` has no parameter `{name}`{hint}")));
     };
     let value = convert(&field.shape, text).ok_or_else(|| {
-        let wanted: Vec<String> = field
-            .shape
-            .types
-            .iter()
-            .map(|one| article(one.as_str()))
-            .collect();
+        let wanted: Vec<String> =
+            field.shape.types.iter().map(|one| article(one.as_str())).collect();
         let wanted = wanted.join(" or ");
         let shown = if field.secret { "the given text" } else { text };
-        problem(format!(
-            "parameter `{name}` must be {wanted}, and `{shown}` is not"
-        ))
+        problem(format!("parameter `{name}` must be {wanted}, and `{shown}` is not"))
     })?;
     match check_shape(&field.shape, &value) {
-        Some(_) if field.secret => Err(problem(format!(
-            "parameter `{name}` has a value that is not allowed (secret)"
-        ))),
+        Some(_) if field.secret => {
+            Err(problem(format!("parameter `{name}` has a value that is not allowed (secret)")))
+        }
         Some(what) => Err(problem(format!("parameter `{name}` {what}"))),
         None => Ok(value),
     }
@@ -78,10 +67,7 @@ fn convert_to(wanted: JsonType, shape: &Shape, text: &str) -> Option<Value> {
         },
         JsonType::Array if !text.trim_start().starts_with('[') => {
             // `-p hosts=a,b` is what people type.
-            let parts = text
-                .split(',')
-                .map(str::trim)
-                .filter(|part| !part.is_empty());
+            let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
             let anything = Shape::default();
             let items = shape.items.as_deref().unwrap_or(&anything);
             parts.map(|part| convert(items, part)).collect()

@@ -32,19 +32,12 @@ pub fn validate(
         other => {
             let found = JsonType::of(&other).as_str();
             let message = format!("the parameters must be an object, not {}", article(found));
-            return Err(vec![ParameterProblem {
-                parameter: String::new(),
-                message,
-            }]);
+            return Err(vec![ParameterProblem { parameter: String::new(), message }]);
         }
     };
     let mut problems = Vec::new();
     fill_and_check(&definition.parameters, &mut parameters, "", &mut problems);
-    if problems.is_empty() {
-        Ok(Value::Object(parameters))
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(Value::Object(parameters)) } else { Err(problems) }
 }
 
 fn fill_and_check(
@@ -72,10 +65,7 @@ fn fill_and_check(
         for name in members.keys().filter(|name| schema.field(name).is_none()) {
             let known = schema.fields.iter().map(|field| field.name.as_str());
             let hint = crate::problem::suggestion(name, known);
-            problems.push(problem(
-                &join(path, name),
-                &format!("is not declared{hint}"),
-            ));
+            problems.push(problem(&join(path, name), &format!("is not declared{hint}")));
         }
     }
 }
@@ -124,29 +114,16 @@ fn check_value(shape: &Shape, value: &mut Value, path: &str, problems: &mut Vec<
 /// What is wrong with `value` itself, apart from what is inside it.
 pub(crate) fn check_shape(shape: &Shape, value: &Value) -> Option<String> {
     if !shape.types.is_empty() && !shape.types.iter().any(|one| one.admits(value)) {
-        let wanted: Vec<String> = shape
-            .types
-            .iter()
-            .map(|one| article(one.as_str()))
-            .collect();
+        let wanted: Vec<String> = shape.types.iter().map(|one| article(one.as_str())).collect();
         let found = article(JsonType::of(value).as_str());
-        return Some(format!(
-            "must be {}, not {found}{}",
-            wanted.join(" or "),
-            shown(value)
-        ));
+        return Some(format!("must be {}, not {found}{}", wanted.join(" or "), shown(value)));
     }
     if !shape.choices.is_empty() && !shape.choices.contains(value) {
         let choices: Vec<String> = shape.choices.iter().map(Value::to_string).collect();
-        return Some(format!(
-            "must be one of {}, not {value}",
-            choices.join(", ")
-        ));
+        return Some(format!("must be one of {}, not {value}", choices.join(", ")));
     }
     match value {
-        Value::Number(number) => number
-            .as_f64()
-            .and_then(|number| check_bounds(shape, number)),
+        Value::Number(number) => number.as_f64().and_then(|number| check_bounds(shape, number)),
         Value::String(text) => check_text(shape, text),
         Value::Array(elements) => check_size(shape, elements.len(), "elements"),
         Value::Object(members) => check_size(shape, members.len(), "members"),
@@ -156,9 +133,7 @@ pub(crate) fn check_shape(shape: &Shape, value: &Value) -> Option<String> {
 
 fn check_bounds(shape: &Shape, number: f64) -> Option<String> {
     let broken = |bound: Option<f64>, breaks: fn(f64, f64) -> bool, what: &str| {
-        bound
-            .filter(|bound| breaks(number, *bound))
-            .map(|b| format!("must be {what} {b}"))
+        bound.filter(|bound| breaks(number, *bound)).map(|b| format!("must be {what} {b}"))
     };
     broken(shape.minimum, |n, b| n < b, "at least")
         .or_else(|| broken(shape.maximum, |n, b| n > b, "at most"))
@@ -189,28 +164,17 @@ fn check_size(shape: &Shape, size: usize, what: &str) -> Option<String> {
 
 fn problem(path: &str, what: &str) -> ParameterProblem {
     let message = format!("parameter `{path}` {what}");
-    ParameterProblem {
-        parameter: path.to_string(),
-        message,
-    }
+    ParameterProblem { parameter: path.to_string(), message }
 }
 
 fn join(path: &str, name: &str) -> String {
-    if path.is_empty() {
-        name.to_string()
-    } else {
-        format!("{path}.{name}")
-    }
+    if path.is_empty() { name.to_string() } else { format!("{path}.{name}") }
 }
 
 /// A short value as it is, so that the author recognises it.
 fn shown(value: &Value) -> String {
     let text = value.to_string();
-    if text.len() <= 40 && !value.is_null() {
-        format!(" ({text})")
-    } else {
-        String::new()
-    }
+    if text.len() <= 40 && !value.is_null() { format!(" ({text})") } else { String::new() }
 }
 
 /// `integer` becomes `an integer`.

@@ -40,9 +40,7 @@ fn redact_inside(shape: &Shape, value: &mut Value) {
         redact_members(schema, value);
     }
     if let (Some(items), Value::Array(elements)) = (&shape.items, value) {
-        elements
-            .iter_mut()
-            .for_each(|element| redact_inside(items, element));
+        elements.iter_mut().for_each(|element| redact_inside(items, element));
     }
 }
 
@@ -72,9 +70,7 @@ fn collect_inside(shape: &Shape, value: &Value, found: &mut Vec<String>) {
         collect_members(schema, value, found);
     }
     if let (Some(items), Value::Array(elements)) = (&shape.items, value) {
-        elements
-            .iter()
-            .for_each(|element| collect_inside(items, element, found));
+        elements.iter().for_each(|element| collect_inside(items, element, found));
     }
 }
 

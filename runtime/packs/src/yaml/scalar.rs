@@ -16,11 +16,7 @@ pub(super) fn resolve(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Resu
     if let Some(tag) = tag {
         return tagged(text, tag);
     }
-    if style == ScalarStyle::Plain {
-        plain(text)
-    } else {
-        Ok(Scalar::Text)
-    }
+    if style == ScalarStyle::Plain { plain(text) } else { Ok(Scalar::Text) }
 }
 
 fn tagged(text: &str, tag: &Tag) -> Result<Scalar, String> {
@@ -31,9 +27,7 @@ fn tagged(text: &str, tag: &Tag) -> Result<Scalar, String> {
         "str" => return Ok(Scalar::Text),
         "null" | "bool" | "int" | "float" => plain(text)?,
         other => {
-            return Err(format!(
-                "the tag `!!{other}` has no meaning here; remove it"
-            ));
+            return Err(format!("the tag `!!{other}` has no meaning here; remove it"));
         }
     };
     let fits = match (&scalar, tag.suffix.as_str()) {
@@ -41,11 +35,7 @@ fn tagged(text: &str, tag: &Tag) -> Result<Scalar, String> {
         (Scalar::Number(number), "int") => !number.is_f64(),
         _ => false,
     };
-    if fits {
-        Ok(scalar)
-    } else {
-        Err(format!("`{text}` is not of the type `!!{}`", tag.suffix))
-    }
+    if fits { Ok(scalar) } else { Err(format!("`{text}` is not of the type `!!{}`", tag.suffix)) }
 }
 
 fn plain(text: &str) -> Result<Scalar, String> {
@@ -55,9 +45,7 @@ fn plain(text: &str) -> Result<Scalar, String> {
         "false" | "False" | "FALSE" => Scalar::Bool(false),
         ".nan" | ".NaN" | ".NAN" | ".inf" | ".Inf" | ".INF" | "-.inf" | "-.Inf" | "-.INF"
         | "+.inf" | "+.Inf" | "+.INF" => {
-            return Err(format!(
-                "`{text}` cannot be written in JSON; use a finite number"
-            ));
+            return Err(format!("`{text}` cannot be written in JSON; use a finite number"));
         }
         _ => number(text).map_or(Scalar::Text, Scalar::Number),
     })
