@@ -149,6 +149,11 @@ impl Unit {
         self.fresh_ids.next().map(ExecutionId)
     }
 
+    /// Gives the unit identities that the store allocated for its transaction.
+    pub fn give_ids(&mut self, ids: core::ops::Range<u64>) {
+        self.fresh_ids = ids;
+    }
+
     /// How many identities are left.
     #[must_use]
     pub fn fresh_ids_left(&self) -> u64 {

@@ -6,7 +6,7 @@ pub mod query;
 pub mod runner;
 pub mod store;
 
-pub use broker::{Broker, Delivery, Published, Receipt, Subscription, Topic};
+pub use broker::{Broker, Delivery, Published, Receipt, Settle, Subscription, Topic};
 pub use env::{Counter, Env, Mutant, Workflow};
 pub use query::{Cursor, ExecutionFilter, ExecutionView, Query, QueueView, TaskView};
 pub use runner::{Ended, Runner};

@@ -2,7 +2,8 @@
 
 use std::future::Future;
 
-use steadfast_core::decision::{Message, Settle};
+use steadfast_core::decision::Message;
+pub use steadfast_core::decision::Settle;
 use steadfast_core::{Runtime, WorkerId};
 
 use super::store::{Committed, StoreError};

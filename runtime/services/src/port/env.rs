@@ -8,6 +8,7 @@ use steadfast_core::workflow::{Evaluator, Graph};
 use steadfast_core::{DefinitionHash, Span, Timestamp, Transport};
 
 use super::{Broker, Store, StoreError};
+use crate::alarm::Alarm;
 
 /// The world that services run in.
 pub trait Env: Clone + Send + Sync + 'static {
@@ -50,6 +51,9 @@ pub trait Env: Clone + Send + Sync + 'static {
         &self,
         hash: &DefinitionHash,
     ) -> impl Future<Output = Result<Option<Arc<dyn Workflow>>, StoreError>> + Send;
+
+    /// When this process's sweeper looks next.
+    fn alarm(&self) -> &Alarm;
 
     /// Counts something that operators watch.
     fn count(&self, counter: Counter, by: u64);

@@ -14,7 +14,7 @@ use steadfast_core::queue::{Occupancy, Queue};
 use steadfast_core::worker::Worker;
 use steadfast_core::workflow::{Run, Visit};
 use steadfast_core::{
-    ExecutionId, FencingToken, QueueKey, Runtime, Status, TaskKey, Timestamp, WorkerId, WorkerName,
+    DefinitionHash, ExecutionId, FencingToken, QueueKey, Runtime, Status, TaskKey, Timestamp, WorkerId, WorkerName,
 };
 
 /// Where the rows are.
@@ -78,13 +78,18 @@ impl Committed {
 /// A statement's result.
 pub type Load<T> = Result<T, StoreError>;
 
-/// Where an execution's locks are, read without locking: queues are locked before executions.
+/// What must be known of an execution before it is locked, read without locking: queues are locked
+/// before executions.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pointer {
     /// The execution.
     pub execution: ExecutionId,
     /// Its queue.
     pub queue: QueueKey,
+    /// Its pinned definition.
+    pub definition: DefinitionHash,
+    /// Whether it is over or was asked to stop.
+    pub stopping: bool,
 }
 
 /// An attempt that the store thinks a worker has.
@@ -178,14 +183,6 @@ pub trait Transaction: Send {
         per_queue: u32,
     ) -> impl Future<Output = Load<Vec<Execution>>> + Send;
 
-    /// Up to `limit` requested executions of these queues whose time has come, locked.
-    fn requested(
-        &mut self,
-        keys: &[QueueKey],
-        now: Timestamp,
-        limit: u32,
-    ) -> impl Future<Output = Load<Vec<Execution>>> + Send;
-
     /// Runs, locked.
     fn runs(&mut self, ids: &[ExecutionId]) -> impl Future<Output = Load<Vec<Run>>> + Send;
 
@@ -215,13 +212,13 @@ pub trait Transaction: Send {
         per_run: u32,
     ) -> impl Future<Output = Load<Vec<Execution>>> + Send;
 
-    /// Up to `per_run` children of each run that are not over, locked; those that were not asked
+    /// Up to `per_run` children of each run that are not over, unlocked; those that were not asked
     /// to stop come first.
-    fn live_children(
+    fn find_live_children(
         &mut self,
         runs: &[ExecutionId],
         per_run: u32,
-    ) -> impl Future<Output = Load<Vec<Execution>>> + Send;
+    ) -> impl Future<Output = Load<Vec<Pointer>>> + Send;
 
     /// Visits of these runs that still matter ([`Visit::is_open`]), locked.
     fn open_visits(&mut self, runs: &[ExecutionId])

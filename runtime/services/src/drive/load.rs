@@ -1,0 +1,69 @@
+//! Loading that several steps share.
+
+use std::collections::BTreeSet;
+
+use steadfast_core::queue::Occupancy;
+use steadfast_core::unit::Unit;
+use steadfast_core::{ExecutionId, QueueKey};
+
+use crate::port::{Load, Pointer, Transaction};
+
+/// Locks queues and loads what their rows add up to, with the heads of their lines: enough for
+/// `heads` promotions in each.
+///
+/// # Errors
+/// If the store fails.
+pub async fn queues<T: Transaction>(
+    tx: &mut T,
+    unit: &mut Unit,
+    keys: &BTreeSet<QueueKey>,
+    heads: usize,
+) -> Load<()> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let wanted: Vec<QueueKey> = keys.iter().cloned().collect();
+    let rows = tx.queues(&wanted).await?;
+    let limited: BTreeSet<QueueKey> =
+        rows.iter().filter(|q| q.limit().is_some()).map(|q| q.key.clone()).collect();
+    let known: Vec<QueueKey> = rows.iter().map(|q| q.key.clone()).collect();
+    wanted.into_iter().for_each(|key| unit.look_for_queue(key));
+    rows.into_iter().for_each(|row| unit.queues.load(row));
+    let counts = tx.occupancy(&known, &limited).await?;
+    let waiting = |(_, occupancy): &&(QueueKey, Occupancy)| occupancy.waiting > 0;
+    let lines: Vec<QueueKey> =
+        counts.iter().filter(waiting).map(|(key, _)| key.clone()).collect();
+    let heads = u32::try_from(heads.clamp(1, 1024)).unwrap_or(1024);
+    let line = if lines.is_empty() { Vec::new() } else { tx.line(&lines, heads).await? };
+    for (key, mut occupancy) in counts {
+        let seen: Vec<_> = line.iter().filter(|e| e.queue == key).collect();
+        if (seen.len() as u64) < occupancy.waiting {
+            occupancy.horizon = seen.iter().filter_map(|e| e.order).max();
+        }
+        unit.load_occupancy(key, occupancy);
+    }
+    line.into_iter().for_each(|execution| unit.load_execution(execution));
+    Ok(())
+}
+
+/// Locks the queues of executions, then the executions themselves.
+///
+/// # Errors
+/// If the store fails.
+pub async fn executions_at<T: Transaction>(
+    tx: &mut T,
+    unit: &mut Unit,
+    pointers: &[Pointer],
+) -> Load<()> {
+    if pointers.is_empty() {
+        return Ok(());
+    }
+    let keys: BTreeSet<QueueKey> = pointers.iter().map(|p| p.queue.clone()).collect();
+    queues(tx, unit, &keys, pointers.len()).await?;
+    let ids: BTreeSet<ExecutionId> = pointers.iter().map(|p| p.execution).collect();
+    let ids: Vec<ExecutionId> = ids.into_iter().collect();
+    for execution in tx.executions(&ids).await? {
+        unit.load_execution(execution);
+    }
+    Ok(())
+}

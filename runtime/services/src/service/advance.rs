@@ -1,0 +1,275 @@
+//! Advance: move workflow runs forward, many in one commit.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+use steadfast_core::decision::Message;
+use steadfast_core::execution::Execution;
+use steadfast_core::unit::Unit;
+use steadfast_core::workflow::{
+    self, Facts, Need, Program, TaskResult, Visit, VisitState, abort,
+};
+use steadfast_core::{DefinitionHash, ExecutionId, QueueKey, Status, TaskKey};
+
+use crate::drive::{self, Again, Step, drive};
+use crate::port::{Delivery, Env, Load, Pointer, StoreError, Transaction, VisitResult, Workflow};
+
+/// Takes hints of [`crate::port::Topic::Advance`].
+///
+/// # Errors
+/// If the store cannot be reached.
+pub async fn advance<E: Env>(env: &E, deliveries: &[Delivery]) -> Result<(), StoreError> {
+    let runs = deliveries.iter().filter_map(|delivery| match &delivery.message {
+        Message::Advance(run) => Some(*run),
+        _ => None,
+    });
+    let runs: BTreeSet<ExecutionId> = runs.collect();
+    drive(env, &mut Advance::new(env.clone(), runs.into_iter().collect())).await
+}
+
+/// How many ended children of one run are folded in by one commit.
+const CHILDREN: u32 = 256;
+
+struct Advance<E> {
+    env: E,
+    runs: Vec<ExecutionId>,
+    programs: BTreeMap<DefinitionHash, Option<Arc<dyn Workflow>>>,
+    facts: BTreeMap<ExecutionId, Facts>,
+    /// What decisions asked for: results, pages and queues that are loaded from now on.
+    results: BTreeSet<TaskKey>,
+    pages: BTreeSet<(TaskKey, u32)>,
+    queues: BTreeSet<QueueKey>,
+}
+
+impl<E: Env> Advance<E> {
+    fn new(env: E, runs: Vec<ExecutionId>) -> Self {
+        Self {
+            env,
+            runs,
+            programs: BTreeMap::new(),
+            facts: BTreeMap::new(),
+            results: BTreeSet::new(),
+            pages: BTreeSet::new(),
+            queues: BTreeSet::new(),
+        }
+    }
+
+    async fn load_programs(&mut self, pointers: &[Pointer]) -> Load<()> {
+        for pointer in pointers {
+            if !self.programs.contains_key(&pointer.definition) {
+                let workflow = self.env.workflow(&pointer.definition).await?;
+                self.programs.insert(pointer.definition.clone(), workflow);
+            }
+        }
+        Ok(())
+    }
+
+    /// The queues of the runs themselves, of the children that they may start, and of the children
+    /// that are to be stopped.
+    async fn lock_queues<T: Transaction>(
+        &mut self,
+        tx: &mut T,
+        unit: &mut Unit,
+        pointers: &[Pointer],
+        to_stop: &[Pointer],
+    ) -> Load<()> {
+        let mut keys = self.queues.clone();
+        keys.extend(pointers.iter().chain(to_stop).map(|p| p.queue.clone()));
+        for program in self.programs.values().flatten() {
+            let tasks = program.graph().tasks.iter();
+            keys.extend(tasks.map(|task| QueueKey::of(&task.action, None)));
+        }
+        drive::queues(tx, unit, &keys, pointers.len() + to_stop.len()).await
+    }
+
+    fn program(&self, execution: &Execution) -> Option<&Arc<dyn Workflow>> {
+        self.programs.get(&execution.definition)?.as_ref()
+    }
+
+    /// How many identities the decision may need: the free places of windows, and what the tasks
+    /// that may start now begin with. Too few costs another commit, too many leaves gaps.
+    fn ids_needed(&self, unit: &Unit) -> u32 {
+        let mut needed = 0u32;
+        for id in &self.runs {
+            let Some(execution) = unit.execution(*id) else { continue };
+            let Some(program) = self.program(execution) else { continue };
+            let graph = program.graph();
+            let mine = |v: &&Visit| v.key.run == *id;
+            let visits: Vec<&Visit> = unit.visits.iter().filter(mine).collect();
+            let ended = unit.executions().filter(|e| e.parent() == Some(*id)).count() as u32;
+            needed += visits.iter().map(|v| v.room() + ended.min(v.total - v.created)).sum::<u32>();
+            let first = execution.status == Status::Ready;
+            if first || visits.iter().any(|v| v.ended + ended >= v.total) {
+                let window = |t: &workflow::Task| {
+                    t.with_items.as_ref().map_or(1, |with| with.concurrency.min(CHILDREN))
+                };
+                needed += if first {
+                    graph.entries().into_iter().map(window).sum::<u32>()
+                } else {
+                    graph.tasks.iter().map(window).sum::<u32>()
+                };
+            }
+        }
+        needed.min(4096)
+    }
+
+    /// Loads what the decisions of the runs will look at beside the rows.
+    async fn load_facts<T: Transaction>(&mut self, tx: &mut T, unit: &mut Unit) -> Load<()> {
+        self.facts = self.runs.iter().map(|run| (*run, Facts::default())).collect();
+        for (id, parameters) in tx.parameters(&self.runs).await? {
+            self.facts_of(id).parameters = parameters;
+        }
+        let failed = |e: &&Execution| e.awaits_folding() && e.status != Status::Completed;
+        let failed: Vec<(ExecutionId, Option<ExecutionId>)> =
+            unit.executions().filter(failed).map(|e| (e.id, e.parent())).collect();
+        if !failed.is_empty() {
+            let ids: Vec<ExecutionId> = failed.iter().map(|(id, _)| *id).collect();
+            let parents: BTreeMap<ExecutionId, Option<ExecutionId>> = failed.into_iter().collect();
+            for (id, error) in tx.errors(&ids).await? {
+                if let Some(Some(run)) = parents.get(&id) {
+                    self.facts_of(*run).errors.insert(id, error);
+                }
+            }
+        }
+        self.load_pages(tx, unit).await?;
+        self.load_results(tx).await
+    }
+
+    async fn load_pages<T: Transaction>(&mut self, tx: &mut T, unit: &Unit) -> Load<()> {
+        let size = steadfast_core::decision::ItemPage::SIZE;
+        let mut pages = self.pages.clone();
+        let filling = |v: &&Visit| {
+            v.listed && v.state == VisitState::Running && v.created < v.total
+        };
+        for visit in unit.visits.iter().filter(filling) {
+            let first = visit.created * visit.batch_size;
+            pages.insert((visit.key.clone(), first / size));
+        }
+        if pages.is_empty() {
+            return Ok(());
+        }
+        let pages: Vec<(TaskKey, u32)> = pages.into_iter().collect();
+        for page in tx.items(&pages).await? {
+            let run = page.visit.run;
+            self.facts_of(run).items.insert((page.visit, page.page), page.items);
+        }
+        Ok(())
+    }
+
+    async fn load_results<T: Transaction>(&mut self, tx: &mut T) -> Load<()> {
+        if self.results.is_empty() {
+            return Ok(());
+        }
+        let wanted: Vec<TaskKey> = self.results.iter().cloned().collect();
+        let mut rows: BTreeMap<TaskKey, Vec<VisitResult>> = BTreeMap::new();
+        for row in tx.visit_results(&wanted).await? {
+            rows.entry(row.visit.clone()).or_default().push(row);
+        }
+        for key in wanted {
+            let result = gather(rows.remove(&key).unwrap_or_default());
+            self.facts_of(key.run).results.insert(key, result);
+        }
+        Ok(())
+    }
+
+    fn facts_of(&mut self, run: ExecutionId) -> &mut Facts {
+        self.facts.entry(run).or_default()
+    }
+
+    fn note(&mut self, need: Need) -> Again {
+        match need {
+            Need::Results(keys) => self.results.extend(keys),
+            Need::Items(visit, page) => drop(self.pages.insert((visit, page))),
+            Need::Queues(keys) => {
+                self.queues.extend(keys);
+                return Again::FromTheStart;
+            }
+        }
+        Again::Here
+    }
+}
+
+/// The result of a visit: its only execution's, or all of them in order of their place.
+fn gather(rows: Vec<VisitResult>) -> TaskResult {
+    let listed = rows.first().is_none_or(|row| row.index.is_some());
+    let failed = rows.iter().find(|row| row.status != Status::Completed);
+    let status = failed.map_or(Status::Completed, |row| row.status);
+    let error = failed.and_then(|row| row.outcome.error.clone());
+    let mut results = rows.into_iter().map(|row| row.outcome.result);
+    let result = if listed {
+        Value::Array(results.collect())
+    } else {
+        results.next().unwrap_or(Value::Null)
+    };
+    TaskResult { status, result, error }
+}
+
+impl<E: Env> Step for Advance<E> {
+    type Output = ();
+
+    const NAME: &'static str = "advance";
+
+    async fn load<T: Transaction>(&mut self, tx: &mut T, unit: &mut Unit) -> Load<()> {
+        let pointers = tx.pointers(&self.runs).await?;
+        self.load_programs(&pointers).await?;
+        let stopping: Vec<ExecutionId> =
+            pointers.iter().filter(|p| p.stopping).map(|p| p.execution).collect();
+        let to_stop = if stopping.is_empty() {
+            Vec::new()
+        } else {
+            tx.find_live_children(&stopping, CHILDREN).await?
+        };
+        self.lock_queues(tx, unit, &pointers, &to_stop).await?;
+        for run in tx.runs(&self.runs).await? {
+            unit.runs.load(run);
+        }
+        let mut ids = self.runs.clone();
+        ids.extend(to_stop.iter().map(|p| p.execution));
+        ids.sort_unstable();
+        for execution in tx.executions(&ids).await? {
+            unit.load_execution(execution);
+        }
+        let ended = tx.ended_children(&self.runs, CHILDREN).await?;
+        let mut counts: BTreeMap<ExecutionId, usize> = BTreeMap::new();
+        for child in ended {
+            *counts.entry(child.parent().unwrap_or(child.id)).or_default() += 1;
+            unit.load_execution(child);
+        }
+        for visit in tx.open_visits(&self.runs).await? {
+            unit.visits.load(visit);
+        }
+        let needed = self.ids_needed(unit);
+        if needed > 0 {
+            unit.give_ids(tx.allocate(needed).await?);
+        }
+        self.load_facts(tx, unit).await?;
+        let full = CHILDREN as usize;
+        for (run, facts) in &mut self.facts {
+            let alive = to_stop.iter().filter(|p| unit.execution(p.execution)
+                .is_some_and(|e| e.parent() == Some(*run)));
+            facts.more_children =
+                counts.get(run).is_some_and(|count| *count >= full) || alive.count() >= full;
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, unit: &mut Unit) -> Result<(), Again> {
+        let mut again = None;
+        for id in self.runs.clone() {
+            let Some(execution) = unit.execution(id).filter(|e| e.is_workflow()) else { continue };
+            let Some(workflow) = self.program(execution).cloned() else {
+                abort(unit, id, "its workflow definition is missing or unreadable");
+                continue;
+            };
+            let program = Program { graph: workflow.graph(), evaluator: workflow.evaluator() };
+            let facts = self.facts.entry(id).or_default();
+            if let Err(need) = workflow::advance(unit, id, program, facts) {
+                let next = self.note(need);
+                // Go on with the other runs, to learn at once all that they need.
+                again = if again == Some(Again::FromTheStart) { again } else { Some(next) };
+            }
+        }
+        again.map_or(Ok(()), Err)
+    }
+}

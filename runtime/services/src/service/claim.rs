@@ -1,0 +1,156 @@
+//! Claim: a worker takes what it can start at once, or what it was offered.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use steadfast_core::claim::{self, AcceptRefusal, Assignment};
+use steadfast_core::unit::Unit;
+use steadfast_core::worker::WorkerRefusal;
+use steadfast_core::{ExecutionId, FencingToken, Runtime, WorkerId};
+
+use crate::drive::{Again, Step, drive};
+use crate::port::{Counter, Env, Load, StoreError, Transaction};
+
+/// An attempt with what it needs.
+pub type Work = (Assignment, Value);
+
+/// Takes up to `permits` ready executions for `worker`.
+///
+/// # Errors
+/// If the store cannot be reached. The inner error says that the worker may not take anything.
+pub async fn claim<E: Env>(
+    env: &E,
+    worker: &WorkerId,
+    runtimes: &BTreeSet<Runtime>,
+    permits: u32,
+) -> Result<Result<Vec<Work>, WorkerRefusal>, StoreError> {
+    let mut step = Claim {
+        worker: worker.clone(),
+        runtimes: runtimes.clone(),
+        permits,
+        look_at: permits,
+        seen: 0,
+        parameters: Vec::new(),
+    };
+    let taken = drive(env, &mut step).await?;
+    Ok(taken.map(|assignments| {
+        env.count(Counter::AttemptsBegun, assignments.len() as u64);
+        step.with_parameters(assignments)
+    }))
+}
+
+/// Takes executions that were offered to `worker`.
+///
+/// # Errors
+/// If the store cannot be reached. The inner errors say which offers were void.
+pub async fn accept<E: Env>(
+    env: &E,
+    worker: &WorkerId,
+    offers: Vec<(ExecutionId, FencingToken)>,
+) -> Result<Vec<Result<Work, AcceptRefusal>>, StoreError> {
+    let mut step = Accept { worker: worker.clone(), offers, parameters: Vec::new() };
+    let answers = drive(env, &mut step).await?;
+    let parameters = std::mem::take(&mut step.parameters);
+    let attach = |assignment: Assignment| {
+        let found = parameters.iter().find(|(id, _)| *id == assignment.execution);
+        let parameters = found.map_or_else(nothing, |(_, value)| value.clone());
+        (assignment, parameters)
+    };
+    Ok(answers.into_iter().map(|answer| answer.map(attach)).collect())
+}
+
+struct Claim {
+    worker: WorkerId,
+    runtimes: BTreeSet<Runtime>,
+    permits: u32,
+    look_at: u32,
+    seen: u32,
+    parameters: Vec<(ExecutionId, Value)>,
+}
+
+impl Step for Claim {
+    type Output = Result<Vec<Assignment>, WorkerRefusal>;
+
+    const NAME: &'static str = "claim";
+
+    async fn load<T: Transaction>(&mut self, tx: &mut T, unit: &mut Unit) -> Load<()> {
+        let me = [self.worker.name.clone()];
+        for worker in tx.workers(Some(&me)).await? {
+            unit.workers.load(worker);
+        }
+        for worker in tx.workers(None).await? {
+            unit.workers.load(worker);
+        }
+        let ready = tx.ready(&self.runtimes, self.look_at).await?;
+        self.seen = u32::try_from(ready.len()).unwrap_or(u32::MAX);
+        let ids: Vec<ExecutionId> = ready.iter().map(|execution| execution.id).collect();
+        ready.into_iter().for_each(|execution| unit.load_execution(execution));
+        self.parameters = if ids.is_empty() { Vec::new() } else { tx.parameters(&ids).await? };
+        Ok(())
+    }
+
+    fn decide(&mut self, unit: &mut Unit) -> Result<Self::Output, Again> {
+        let taken = claim::claim(unit, &self.worker, self.permits);
+        // What is at the front may be for other workers: look further before giving up.
+        let few = taken.as_ref().is_ok_and(|taken| taken.len() < self.permits as usize);
+        if few && self.seen == self.look_at && self.look_at < LOOK_AT_MOST {
+            self.look_at = (self.look_at * 8).min(LOOK_AT_MOST);
+            return Err(Again::Here);
+        }
+        Ok(taken)
+    }
+}
+
+/// How many ready executions are looked through for one that this worker may take.
+const LOOK_AT_MOST: u32 = 4096;
+
+impl Claim {
+    fn with_parameters(&mut self, assignments: Vec<Assignment>) -> Vec<Work> {
+        self.parameters.sort_by_key(|(id, _)| *id);
+        let find = |id: ExecutionId| {
+            let at = self.parameters.binary_search_by_key(&id, |(id, _)| *id);
+            at.map_or_else(|_| nothing(), |at| self.parameters[at].1.clone())
+        };
+        assignments.into_iter().map(|a| (a.clone(), find(a.execution))).collect()
+    }
+}
+
+fn nothing() -> Value {
+    Value::Object(serde_json::Map::new())
+}
+
+struct Accept {
+    worker: WorkerId,
+    offers: Vec<(ExecutionId, FencingToken)>,
+    parameters: Vec<(ExecutionId, Value)>,
+}
+
+impl Step for Accept {
+    type Output = Vec<Result<Assignment, AcceptRefusal>>;
+
+    const NAME: &'static str = "accept";
+
+    async fn load<T: Transaction>(&mut self, tx: &mut T, unit: &mut Unit) -> Load<()> {
+        for worker in tx.workers(Some(&[self.worker.name.clone()])).await? {
+            unit.workers.load(worker);
+        }
+        let ids: BTreeSet<ExecutionId> = self.offers.iter().map(|(id, _)| *id).collect();
+        let ids: Vec<ExecutionId> = ids.into_iter().collect();
+        for execution in tx.executions(&ids).await? {
+            unit.load_execution(execution);
+        }
+        self.parameters = tx.parameters(&ids).await?;
+        Ok(())
+    }
+
+    fn decide(&mut self, unit: &mut Unit) -> Result<Self::Output, Again> {
+        let worker = &self.worker;
+        let accept = |(id, token): &(ExecutionId, FencingToken)| {
+            if unit.execution(*id).is_none() {
+                return Err(AcceptRefusal::Execution(steadfast_core::execution::Refusal::Done));
+            }
+            claim::accept(unit, worker, *id, *token)
+        };
+        Ok(self.offers.iter().map(accept).collect())
+    }
+}

@@ -1,0 +1,112 @@
+//! Drain: a worker stops in good order. It takes nothing new and gives back what has not started;
+//! what it cannot finish in time it gives up, so that nobody waits for its lease.
+
+use steadfast_core::claim;
+use steadfast_core::sweep::{release_unstarted, tell_worker};
+use steadfast_core::unit::Unit;
+use steadfast_core::worker::WorkerInput;
+use steadfast_core::{ExecutionId, FencingToken, QueueKey, WorkerId};
+
+use crate::drive::{self, Again, Step, drive};
+use crate::port::{Env, Held, Load, Pointer, StoreError, Transaction};
+
+/// The worker takes nothing new from now on and gives back what it has not started.
+///
+/// # Errors
+/// If the store cannot be reached.
+pub async fn drain<E: Env>(env: &E, worker: &WorkerId) -> Result<(), StoreError> {
+    drive(env, &mut Drain { worker: worker.clone(), then: WorkerInput::Drain(worker.incarnation) })
+        .await
+}
+
+/// The worker is gone. Attempts that it still has are lost and run elsewhere.
+///
+/// # Errors
+/// If the store cannot be reached.
+pub async fn leave<E: Env>(env: &E, worker: &WorkerId) -> Result<(), StoreError> {
+    drive(env, &mut Drain { worker: worker.clone(), then: WorkerInput::Leave(worker.incarnation) })
+        .await
+}
+
+/// The worker gives up attempts: it no longer runs them.
+///
+/// # Errors
+/// If the store cannot be reached.
+pub async fn give_up<E: Env>(
+    env: &E,
+    attempts: Vec<(ExecutionId, FencingToken, QueueKey)>,
+) -> Result<(), StoreError> {
+    if attempts.is_empty() {
+        return Ok(());
+    }
+    drive(env, &mut GiveUp { attempts }).await
+}
+
+struct Drain {
+    worker: WorkerId,
+    then: WorkerInput,
+}
+
+impl Step for Drain {
+    type Output = ();
+
+    const NAME: &'static str = "drain";
+
+    async fn load<T: Transaction>(&mut self, tx: &mut T, unit: &mut Unit) -> Load<()> {
+        for worker in tx.workers(Some(&[self.worker.name.clone()])).await? {
+            unit.workers.load(worker);
+        }
+        let held = tx.held(&self.worker).await?;
+        let keys = held.iter().map(|held| held.queue.clone()).collect();
+        drive::queues(tx, unit, &keys, held.len()).await?;
+        let ids: Vec<ExecutionId> = held.iter().map(|Held { execution, .. }| *execution).collect();
+        if !ids.is_empty() {
+            for execution in tx.executions(&ids).await? {
+                unit.load_execution(execution);
+            }
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, unit: &mut Unit) -> Result<(), Again> {
+        // Refused only if it was told before, or is not the current process of its name.
+        let _ = tell_worker(unit, &self.worker.name, &self.then);
+        release_unstarted(unit, &self.worker);
+        if matches!(self.then, WorkerInput::Leave(_)) {
+            let mine = |e: &&steadfast_core::execution::Execution| {
+                e.worker.as_ref() == Some(&self.worker) && e.status.has_live_attempt()
+            };
+            let left: Vec<_> = unit.executions().filter(mine).map(|e| (e.id, e.token())).collect();
+            for (id, token) in left {
+                let _ = claim::release(unit, id, token);
+            }
+        }
+        Ok(())
+    }
+}
+
+struct GiveUp {
+    attempts: Vec<(ExecutionId, FencingToken, QueueKey)>,
+}
+
+impl Step for GiveUp {
+    type Output = ();
+
+    const NAME: &'static str = "give up";
+
+    async fn load<T: Transaction>(&mut self, tx: &mut T, unit: &mut Unit) -> Load<()> {
+        let ids: Vec<ExecutionId> = self.attempts.iter().map(|(id, ..)| *id).collect();
+        let pointers: Vec<Pointer> = tx.pointers(&ids).await?;
+        drive::executions_at(tx, unit, &pointers).await
+    }
+
+    fn decide(&mut self, unit: &mut Unit) -> Result<(), Again> {
+        for (id, token, _) in &self.attempts {
+            // Refused if somebody else has taken it over meanwhile, which is as good.
+            if unit.execution(*id).is_some() {
+                let _ = claim::release(unit, *id, *token);
+            }
+        }
+        Ok(())
+    }
+}

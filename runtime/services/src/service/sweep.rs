@@ -1,0 +1,202 @@
+//! Sweep: find in the state alone what is due, who is dead and which hints are missing. Any number
+//! of sweepers may run.
+
+use steadfast_core::decision::Message;
+use steadfast_core::execution::{Cause, Refusal};
+use steadfast_core::unit::Unit;
+use steadfast_core::{ExecutionId, QueueKey, Runtime, Status, sweep};
+use tracing::{info, warn};
+
+use crate::drive::{self, Again, Step, drive};
+use crate::port::{Counter, Env, Load, Pointer, StoreError, Transaction};
+
+/// Looks at everything once.
+///
+/// # Errors
+/// If the store cannot be reached. One kind of work that cannot be done never keeps the sweeper
+/// from the others.
+pub async fn sweep<E: Env>(env: &E) -> Result<(), StoreError> {
+    let results = [
+        check_workers(env).await,
+        until_done(env, Found::Orphans).await,
+        wake(env).await,
+        drive(env, &mut Remind::default()).await,
+    ];
+    results.into_iter().collect()
+}
+
+/// Does what is due.
+///
+/// # Errors
+/// If the store cannot be reached.
+pub async fn wake<E: Env>(env: &E) -> Result<(), StoreError> {
+    until_done(env, Found::Due).await
+}
+
+async fn check_workers<E: Env>(env: &E) -> Result<(), StoreError> {
+    let died = drive(env, &mut CheckWorkers).await?;
+    for worker in died {
+        warn!(%worker, "a worker's lease ended; its attempts are taken away");
+    }
+    Ok(())
+}
+
+/// Handles what is found until no full batch is found any more, row by row where a batch fails: one
+/// bad row must not keep the rest from being handled.
+async fn until_done<E: Env>(env: &E, found: Found) -> Result<(), StoreError> {
+    let limit = env.batch_size();
+    loop {
+        let mut step = Handle { found, limit, only: None, pointers: Vec::new() };
+        let handled = match drive(env, &mut step).await {
+            Ok(handled) => handled,
+            Err(StoreError::Corrupt(reason)) => {
+                warn!(reason, "a batch cannot be swept; going row by row");
+                one_by_one(env, found, &step.pointers).await
+            }
+            Err(error) => return Err(error),
+        };
+        for (pointer, status) in &handled {
+            count(env, found, pointer, *status);
+        }
+        let progress = handled.iter().any(|(_, status)| status.is_ok());
+        if step.pointers.len() < limit || !progress {
+            return Ok(());
+        }
+    }
+}
+
+type Handled = Vec<(Pointer, Result<(Status, Option<Cause>), Refusal>)>;
+
+async fn one_by_one<E: Env>(env: &E, found: Found, pointers: &[Pointer]) -> Handled {
+    let mut all = Vec::new();
+    for pointer in pointers {
+        let only = Some(pointer.clone());
+        match drive(env, &mut Handle { found, limit: 1, only, pointers: Vec::new() }).await {
+            Ok(handled) => all.extend(handled),
+            Err(error) => warn!(%error, execution = %pointer.execution, "cannot be swept"),
+        }
+    }
+    all
+}
+
+fn count<E: Env>(
+    env: &E,
+    found: Found,
+    pointer: &Pointer,
+    status: Result<(Status, Option<Cause>), Refusal>,
+) {
+    let Ok((status, cause)) = status else { return };
+    let execution = pointer.execution;
+    match (found, cause) {
+        (Found::Orphans, _) => {
+            info!(%execution, %status, "rescued from a lost worker");
+            env.count(Counter::RescuesWorkerLost, 1);
+        }
+        (Found::Due, Some(Cause::QueueTimeout)) => env.count(Counter::TimeoutsQueue, 1),
+        (Found::Due, Some(Cause::Unschedulable)) => env.count(Counter::TimeoutsUnschedulable, 1),
+        (Found::Due, Some(Cause::RunTimeout)) => env.count(Counter::TimeoutsRun, 1),
+        (Found::Due, _) => {}
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Due,
+    Orphans,
+}
+
+struct Handle {
+    found: Found,
+    limit: usize,
+    only: Option<Pointer>,
+    pointers: Vec<Pointer>,
+}
+
+impl Step for Handle {
+    type Output = Handled;
+
+    const NAME: &'static str = "sweep";
+
+    async fn load<T: Transaction>(&mut self, tx: &mut T, unit: &mut Unit) -> Load<()> {
+        for worker in tx.workers(None).await? {
+            unit.workers.load(worker);
+        }
+        let limit = u32::try_from(self.limit).unwrap_or(u32::MAX);
+        self.pointers = match (&self.only, self.found) {
+            (Some(pointer), _) => vec![pointer.clone()],
+            (None, Found::Due) => tx.find_due(unit.now, limit).await?,
+            (None, Found::Orphans) => tx.find_orphans(limit).await?,
+        };
+        drive::executions_at(tx, unit, &self.pointers).await
+    }
+
+    fn decide(&mut self, unit: &mut Unit) -> Result<Handled, Again> {
+        let handle = |pointer: &Pointer| {
+            let id = pointer.execution;
+            let status = match self.found {
+                Found::Due => sweep::wake(unit, id),
+                Found::Orphans => sweep::rescue(unit, id),
+            };
+            let cause = unit.execution(id).and_then(|execution| execution.cause);
+            (pointer.clone(), status.map(|status| (status, cause)))
+        };
+        Ok(self.pointers.iter().map(handle).collect())
+    }
+}
+
+struct CheckWorkers;
+
+impl Step for CheckWorkers {
+    type Output = Vec<steadfast_core::WorkerName>;
+
+    const NAME: &'static str = "check workers";
+
+    async fn load<T: Transaction>(&mut self, tx: &mut T, unit: &mut Unit) -> Load<()> {
+        for worker in tx.workers(None).await? {
+            unit.workers.load(worker);
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, unit: &mut Unit) -> Result<Self::Output, Again> {
+        Ok(sweep::check_workers(unit))
+    }
+}
+
+/// Publishes again every hint that the state calls for.
+#[derive(Default)]
+struct Remind {
+    queues: Vec<QueueKey>,
+    runs: Vec<ExecutionId>,
+    runtimes: Vec<Runtime>,
+}
+
+/// How many reminders one sweep sends of each kind; the next sweep finds the rest.
+const REMINDERS: u32 = 1000;
+
+impl Step for Remind {
+    type Output = ();
+
+    const NAME: &'static str = "remind";
+
+    async fn load<T: Transaction>(&mut self, tx: &mut T, _: &mut Unit) -> Load<()> {
+        self.queues = tx.find_lines(REMINDERS).await?;
+        self.runs = tx.find_runs(REMINDERS).await?;
+        self.runtimes = tx.find_ready().await?;
+        Ok(())
+    }
+
+    fn decide(&mut self, unit: &mut Unit) -> Result<(), Again> {
+        for queue in self.queues.drain(..) {
+            unit.publish(Message::Admit(queue));
+        }
+        for run in self.runs.drain(..) {
+            unit.publish(Message::Advance(run));
+        }
+        let transport = unit.transport;
+        for runtime in self.runtimes.drain(..) {
+            unit.publish(Message::Ready { runtime, transport });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,316 @@
+//! Work: one worker's life. It registers, claims what it has room for, runs it, reports, renews its
+//! lease, and stops its work itself when it cannot renew: nobody else may have to guess.
+
+mod attempts;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use steadfast_core::completion::Report;
+use steadfast_core::worker::WorkerRefusal;
+use steadfast_core::{Runtime, Span, Timestamp, WorkerId};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use super::complete::Completer;
+use super::heartbeat::{self, Introduction};
+use super::{claim, drain};
+use crate::port::{Broker, Ended, Env, Held, Runner, Settle, StoreError, Subscription, Topic};
+use attempts::Attempts;
+
+/// How a worker behaves.
+#[derive(Clone, Debug)]
+pub struct WorkerConfig {
+    /// What it registers with.
+    pub introduction: Introduction,
+    /// How often it renews its lease.
+    pub renew_interval: Span,
+    /// How often it looks for work that no hint told it of.
+    pub poll_interval: Span,
+    /// How long it lets its work finish when it is asked to stop.
+    pub shutdown_timeout: Span,
+}
+
+/// Tells a worker to stop.
+#[derive(Clone, Debug, Default)]
+pub struct StopSignals {
+    /// Take nothing new, finish what is under way, then return.
+    pub drain: CancellationToken,
+    /// Stop what is under way as well.
+    pub now: CancellationToken,
+}
+
+/// Lives a worker's life until it is told to stop and has stopped.
+pub async fn work<E: Env, R: Runner>(
+    env: E,
+    runner: R,
+    completer: Completer,
+    config: WorkerConfig,
+    stop: StopSignals,
+) {
+    while !stop.drain.is_cancelled() && !stop.now.is_cancelled() {
+        let introduction = config.introduction.clone();
+        let id = match heartbeat::register(&env, introduction).await {
+            Ok(id) => id,
+            Err(error) => {
+                warn!(%error, "cannot register; trying again");
+                pause(&env, Span::from_secs(1), &stop).await;
+                continue;
+            }
+        };
+        info!(worker = %id, "registered");
+        let worker = Worker {
+            runtimes: config.introduction.runtimes.clone(),
+            attempts: Attempts::new(config.introduction.capacity),
+            freed: Arc::new(Notify::new()),
+            env: env.clone(),
+            runner: runner.clone(),
+            completer: completer.clone(),
+            config: config.clone(),
+            id,
+        };
+        match worker.live(&stop).await {
+            Lived::Stopped => return,
+            Lived::Superseded => {
+                error!("another process has registered under this worker's name; stopping");
+                return;
+            }
+            Lived::Lost => warn!("the lease was lost; registering as a new worker"),
+        }
+    }
+}
+
+async fn pause<E: Env>(env: &E, span: Span, stop: &StopSignals) {
+    tokio::select! {
+        biased;
+        () = stop.now.cancelled() => {}
+        () = stop.drain.cancelled() => {}
+        () = env.sleep(span) => {}
+    }
+}
+
+/// How one registration ended.
+enum Lived {
+    Stopped,
+    Superseded,
+    Lost,
+}
+
+#[derive(Clone)]
+struct Worker<E, R> {
+    env: E,
+    runner: R,
+    completer: Completer,
+    config: WorkerConfig,
+    runtimes: BTreeSet<Runtime>,
+    attempts: Attempts,
+    freed: Arc<Notify>,
+    id: WorkerId,
+}
+
+impl<E: Env, R: Runner> Worker<E, R> {
+    async fn live(&self, stop: &StopSignals) -> Lived {
+        let lived = tokio::select! {
+            biased;
+            () = stop.now.cancelled() => Lived::Stopped,
+            () = stop.drain.cancelled() => Lived::Stopped,
+            lived = self.renew() => lived,
+            () = self.claim_all() => Lived::Stopped,
+        };
+        match lived {
+            Lived::Stopped => self.stop(stop).await,
+            // Whoever has taken the attempts over relies on this worker not running them.
+            Lived::Superseded | Lived::Lost => self.attempts.stop_all(),
+        }
+        self.attempts.wait_until_idle().await;
+        if matches!(lived, Lived::Stopped) {
+            self.goodbye().await;
+        }
+        lived
+    }
+
+    /// Claims as much as there is room for, whenever there is room and a reason to look.
+    async fn claim_all(&self) {
+        let mut hints = Hints::new(&self.env, &self.runtimes);
+        loop {
+            let permits = self.attempts.free();
+            let mut full = false;
+            if permits > 0 {
+                let taken = claim::claim(&self.env, &self.id, &self.runtimes, permits).await;
+                match taken {
+                    Ok(Ok(work)) => {
+                        full = work.len() == permits as usize;
+                        work.into_iter().for_each(|work| self.start(work));
+                    }
+                    // The next beat finds out what is to be done.
+                    Ok(Err(refusal)) => debug!(%refusal, "may not claim"),
+                    Err(error) => warn!(%error, "cannot claim"),
+                }
+            }
+            if full || permits == 0 {
+                self.wait_for_room().await;
+            } else {
+                hints.wait(&self.env, self.config.poll_interval).await;
+            }
+        }
+    }
+
+    async fn wait_for_room(&self) {
+        while self.attempts.free() == 0 {
+            self.freed.notified().await;
+        }
+    }
+
+    fn start(&self, (assignment, parameters): claim::Work) {
+        let stop = self.attempts.begin(assignment.execution, assignment.token);
+        let worker = self.clone();
+        self.env.spawn("attempt", async move {
+            let (execution, token) = (assignment.execution, assignment.token);
+            let queue = assignment.queue.clone();
+            let ended = worker.runner.run(assignment, parameters, stop.clone()).await;
+            if worker.attempts.is_abandoned(execution, token) {
+                debug!(%execution, "an abandoned attempt has ended");
+            } else {
+                let Ended { ending, result, error } = ended;
+                let report = Report { execution, token, queue, ending, result, error };
+                if let Ok(Err(refusal)) = worker.completer.send(report).await {
+                    info!(%execution, %refusal, "a report was not taken");
+                }
+            }
+            worker.attempts.end(execution, token);
+            worker.freed.notify_one();
+        });
+    }
+
+    /// Renews the lease. Returns when that is no longer possible, in time to stop all work before
+    /// the lease ends.
+    async fn renew(&self) -> Lived {
+        let lease = self.env.settings().lease;
+        let mut renewed = self.env.now();
+        loop {
+            self.env.sleep(self.config.renew_interval).await;
+            let asked = self.env.now();
+            match self.beat_before(renewed + self.fence_after(lease)).await {
+                Some(Ok(Ok(held))) => {
+                    renewed = asked;
+                    self.reconcile(&held).await;
+                }
+                Some(Ok(Err(WorkerRefusal::Superseded(_)))) => return Lived::Superseded,
+                Some(Ok(Err(refusal))) => {
+                    warn!(%refusal, "the lease cannot be renewed");
+                    return Lived::Lost;
+                }
+                Some(Err(error)) => warn!(%error, "the lease was not renewed"),
+                None => {}
+            }
+            if self.env.now() >= renewed + self.fence_after(lease) {
+                warn!("the lease was not renewed in time: stopping all work before it ends");
+                return Lived::Lost;
+            }
+        }
+    }
+
+    /// A fifth of the lease is left for stopping the work.
+    fn fence_after(&self, lease: Span) -> Span {
+        Span::from_micros(lease.as_micros() / 5 * 4)
+    }
+
+    async fn beat_before(
+        &self,
+        deadline: Timestamp,
+    ) -> Option<Result<Result<Vec<Held>, WorkerRefusal>, StoreError>> {
+        let left = deadline.since(self.env.now());
+        tokio::select! {
+            biased;
+            answer = heartbeat::beat(&self.env, &self.id) => Some(answer),
+            () = self.env.sleep(left) => None,
+        }
+    }
+
+    /// Compares what the store thinks this worker has with what it has: stops what should be
+    /// stopped, and gives up what it knows nothing of (a claim whose answer was lost).
+    async fn reconcile(&self, held: &[Held]) {
+        for attempt in held.iter().filter(|held| held.cancel_requested) {
+            self.attempts.stop(attempt.execution, attempt.token);
+        }
+        let unknown = self.attempts.unknown_twice(held);
+        if !unknown.is_empty() {
+            warn!(count = unknown.len(), "giving up attempts that this worker does not have");
+            if let Err(error) = drain::give_up(&self.env, unknown).await {
+                warn!(%error, "could not give up attempts");
+            }
+        }
+    }
+
+    async fn stop(&self, stop: &StopSignals) {
+        info!(worker = %self.id, "draining");
+        if let Err(error) = drain::drain(&self.env, &self.id).await {
+            warn!(%error, "could not announce that this worker is draining");
+        }
+        let lease = self.env.settings().lease;
+        tokio::select! {
+            biased;
+            () = stop.now.cancelled() => {}
+            () = self.attempts.wait_until_idle() => return,
+            () = self.env.sleep(self.config.shutdown_timeout) => {}
+            // A draining worker still has to keep its lease.
+            _ = self.renew() => {}
+        }
+        let _ = lease;
+        self.attempts.abandon_all();
+    }
+
+    async fn goodbye(&self) {
+        if let Err(error) = drain::leave(&self.env, &self.id).await {
+            warn!(%error, "could not say goodbye; the lease will end by itself");
+        }
+    }
+}
+
+/// Listens for hints that there is work.
+struct Hints<S> {
+    subscription: Option<S>,
+    topic: Topic,
+}
+
+impl<S: Subscription> Hints<S> {
+    fn new<E: Env>(_: &E, runtimes: &BTreeSet<Runtime>) -> Self {
+        Self { subscription: None, topic: Topic::Ready(runtimes.iter().cloned().collect()) }
+    }
+
+    /// Waits for a hint, or until it is time to look without one.
+    async fn wait<E>(&mut self, env: &E, poll: Span)
+    where
+        E: Env,
+        E::Broker: Broker<Subscription = S>,
+    {
+        let Some(subscription) = &mut self.subscription else {
+            // Look once more after subscribing: a hint may have gone by before.
+            match env.broker().subscribe(self.topic.clone()).await {
+                Ok(subscription) => self.subscription = Some(subscription),
+                Err(error) => {
+                    warn!(%error, "cannot subscribe; polling");
+                    env.sleep(poll).await;
+                }
+            }
+            return;
+        };
+        tokio::select! {
+            biased;
+            received = subscription.receive(64) => match received {
+                Ok(deliveries) => {
+                    let receipts = deliveries.into_iter().map(|d| (d.receipt, Settle::Ack));
+                    // A hint that comes again costs one look.
+                    let _ = subscription.settle(receipts.collect()).await;
+                }
+                Err(error) => {
+                    warn!(%error, "hints are not received; polling");
+                    self.subscription = None;
+                    env.sleep(poll).await;
+                }
+            },
+            () = env.sleep(poll) => {}
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The attempts that a worker has.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use steadfast_core::{ExecutionId, FencingToken, QueueKey};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::port::Held;
+
+type Key = (ExecutionId, FencingToken);
+
+/// What a worker is running, and how much more it may run.
+#[derive(Clone, Debug)]
+pub(super) struct Attempts {
+    capacity: u32,
+    inner: Arc<Mutex<Inner>>,
+    idle: Arc<Notify>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    running: BTreeMap<Key, Running>,
+    /// Attempts that the store named at the last beat and that are not here.
+    suspicious: BTreeSet<Key>,
+}
+
+#[derive(Debug)]
+struct Running {
+    stop: CancellationToken,
+    abandoned: bool,
+}
+
+impl Attempts {
+    pub(super) fn new(capacity: u32) -> Self {
+        Self { capacity, inner: Arc::default(), idle: Arc::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many more may be begun.
+    pub(super) fn free(&self) -> u32 {
+        let running = u32::try_from(self.lock().running.len()).unwrap_or(u32::MAX);
+        self.capacity.saturating_sub(running)
+    }
+
+    /// Notes an attempt; the token stops it.
+    pub(super) fn begin(&self, execution: ExecutionId, token: FencingToken) -> CancellationToken {
+        let stop = CancellationToken::new();
+        let running = Running { stop: stop.clone(), abandoned: false };
+        self.lock().running.insert((execution, token), running);
+        stop
+    }
+
+    /// The attempt is over and reported.
+    pub(super) fn end(&self, execution: ExecutionId, token: FencingToken) {
+        let mut inner = self.lock();
+        inner.running.remove(&(execution, token));
+        if inner.running.is_empty() {
+            self.idle.notify_waiters();
+        }
+    }
+
+    /// Whether nobody wants to hear how the attempt ends.
+    pub(super) fn is_abandoned(&self, execution: ExecutionId, token: FencingToken) -> bool {
+        self.lock().running.get(&(execution, token)).is_none_or(|running| running.abandoned)
+    }
+
+    /// Stops one attempt; it reports that it was cancelled.
+    pub(super) fn stop(&self, execution: ExecutionId, token: FencingToken) {
+        if let Some(running) = self.lock().running.get(&(execution, token)) {
+            running.stop.cancel();
+        }
+    }
+
+    /// Stops everything without a report: the attempts are given back or taken away.
+    pub(super) fn abandon_all(&self) {
+        for running in self.lock().running.values_mut() {
+            running.abandoned = true;
+            running.stop.cancel();
+        }
+    }
+
+    /// Stops everything because it belongs to somebody else now.
+    pub(super) fn stop_all(&self) {
+        self.abandon_all();
+    }
+
+    /// Returns when nothing is running.
+    pub(super) async fn wait_until_idle(&self) {
+        loop {
+            let idle = self.idle.notified();
+            if self.lock().running.is_empty() {
+                return;
+            }
+            idle.await;
+        }
+    }
+
+    /// What the store has thought to be here at two beats in a row, and is not. Once is no sign: a
+    /// claim may just have been committed.
+    pub(super) fn unknown_twice(
+        &self,
+        held: &[Held],
+    ) -> Vec<(ExecutionId, FencingToken, QueueKey)> {
+        let mut inner = self.lock();
+        let missing: Vec<&Held> = held
+            .iter()
+            .filter(|h| !inner.running.contains_key(&(h.execution, h.token)))
+            .collect();
+        let before = std::mem::take(&mut inner.suspicious);
+        inner.suspicious = missing.iter().map(|h| (h.execution, h.token)).collect();
+        let twice = |h: &&&Held| before.contains(&(h.execution, h.token));
+        missing
+            .iter()
+            .filter(twice)
+            .map(|h| (h.execution, h.token, h.queue.clone()))
+            .collect()
+    }
+}
