@@ -1,10 +1,7 @@
 //! Says in words that the compiler flag behind the simulator was lost, before madsim's own
 //! errors would say it in a hundred others.
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "cargo speaks to build scripts by environment"
-)]
+#[expect(clippy::disallowed_methods, reason = "cargo speaks to build scripts by environment")]
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     if std::env::var_os("CARGO_CFG_MADSIM").is_none() {

@@ -17,9 +17,7 @@ pub fn claimer(
     world.node(name, move |me| {
         let (claims, work) = (claims.clone(), work.clone());
         async move {
-            let mut chance = me
-                .world()
-                .stream(&format!("work.{name}.{}", me.incarnation()));
+            let mut chance = me.world().stream(&format!("work.{name}.{}", me.incarnation()));
             // An error means that this life is over.
             while turn(&me, &claims, &work, &mut chance).await.is_ok() {}
         }
@@ -35,8 +33,7 @@ async fn turn(
 ) -> Result<(), NoAnswer> {
     let held = claims.read(me).await?;
     if !held.is_free(me.world().now()) {
-        me.wait(chance.duration(Duration::from_millis(1)..=Duration::from_millis(5)))
-            .await;
+        me.wait(chance.duration(Duration::from_millis(1)..=Duration::from_millis(5))).await;
         return Ok(());
     }
     match claims.take(me, held.token).await? {

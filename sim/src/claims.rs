@@ -58,19 +58,10 @@ impl ClaimStore {
     /// A store with a free claim that is leased for `lease`, a trip away as long as `travel`.
     #[must_use]
     pub fn new(world: &World, lease: Duration, travel: RangeInclusive<Duration>) -> Self {
-        let held = Held {
-            token: 0,
-            by: None,
-            expires_at: SimTime::default(),
-        };
+        let held = Held { token: 0, by: None, expires_at: SimTime::default() };
         let latency = world.stream("latency.claims");
         let row = Arc::new(Mutex::new(Row { held, latency }));
-        Self {
-            world: world.clone(),
-            lease,
-            travel,
-            row,
-        }
+        Self { world: world.clone(), lease, travel, row }
     }
 
     /// Who holds the claim, for the story's eyes: no trip, no fault.
@@ -118,22 +109,16 @@ impl ClaimStore {
         let matches = current.token == seen && current.is_free(now);
         if !matches && !self.world.planted(&Mutant::BLIND_WRITE) {
             drop(row);
-            self.world
-                .log(by, &kinds::CLAIM_REFUSED, &[seen, current.token]);
+            self.world.log(by, &kinds::CLAIM_REFUSED, &[seen, current.token]);
             return Taking::Refused;
         }
         let token = seen + 1;
-        row.held = Held {
-            token,
-            by: Some(by),
-            expires_at: now.after(self.lease),
-        };
+        row.held = Held { token, by: Some(by), expires_at: now.after(self.lease) };
         drop(row);
         if current.by.is_some() {
             self.world.cover("taken_over_after_the_lease");
         }
-        self.world
-            .log(by, &kinds::CLAIM_GRANTED, &[token, by.into()]);
+        self.world.log(by, &kinds::CLAIM_GRANTED, &[token, by.into()]);
         Taking::Granted(token)
     }
 
@@ -147,8 +132,7 @@ impl ClaimStore {
         } else {
             drop(row);
             self.world.cover("late_release_refused");
-            self.world
-                .log(by, &kinds::RELEASE_REFUSED, &[token, current]);
+            self.world.log(by, &kinds::RELEASE_REFUSED, &[token, current]);
         }
     }
 

@@ -32,12 +32,7 @@ impl RollingHash {
 
     pub(crate) fn add(&mut self, event: &Event) {
         let name = event.kind.name.as_bytes();
-        for number in [
-            event.index,
-            event.at.as_nanos(),
-            event.node.into(),
-            name.len() as u64,
-        ] {
+        for number in [event.index, event.at.as_nanos(), event.node.into(), name.len() as u64] {
             self.0.write(&number.to_le_bytes());
         }
         self.0.write(name);
@@ -61,13 +56,7 @@ mod tests {
 
     fn event() -> Event {
         let at = SimTime::from_nanos(5);
-        Event {
-            index: 0,
-            at,
-            node: Node(1),
-            kind: &SAID,
-            payload: [9, 0, 0],
-        }
+        Event { index: 0, at, node: Node(1), kind: &SAID, payload: [9, 0, 0] }
     }
 
     fn digest(events: &[Event]) -> Digest {
@@ -80,26 +69,11 @@ mod tests {
     fn every_part_of_an_event_counts() {
         let same = digest(&[event()]);
         let others = [
-            Event {
-                index: 1,
-                ..event()
-            },
-            Event {
-                at: SimTime::from_nanos(6),
-                ..event()
-            },
-            Event {
-                node: Node(2),
-                ..event()
-            },
-            Event {
-                kind: &MEANT,
-                ..event()
-            },
-            Event {
-                payload: [9, 0, 1],
-                ..event()
-            },
+            Event { index: 1, ..event() },
+            Event { at: SimTime::from_nanos(6), ..event() },
+            Event { node: Node(2), ..event() },
+            Event { kind: &MEANT, ..event() },
+            Event { payload: [9, 0, 1], ..event() },
         ];
         assert_eq!(same, digest(&[event()]));
         for other in others {
@@ -111,13 +85,7 @@ mod tests {
 
     #[test]
     fn order_counts() {
-        let (first, second) = (
-            event(),
-            Event {
-                payload: [8, 0, 0],
-                ..event()
-            },
-        );
+        let (first, second) = (event(), Event { payload: [8, 0, 0], ..event() });
         assert_ne!(digest(&[first, second]), digest(&[second, first]));
     }
 
@@ -125,9 +93,6 @@ mod tests {
     /// by an implementation other than ours.
     #[test]
     fn the_encoding_is_pinned() {
-        assert_eq!(
-            digest(&[event()]).to_string(),
-            "50de20ab13ed247c774be757ed36e678"
-        );
+        assert_eq!(digest(&[event()]).to_string(), "50de20ab13ed247c774be757ed36e678");
     }
 }

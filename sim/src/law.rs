@@ -59,10 +59,7 @@ pub mod laws {
         statement: "a run ends within its limits of simulated time, events and wall time",
     };
     /// Watched by the runner.
-    pub static NO_PANIC: Law = Law {
-        name: "no_panic",
-        statement: "nothing panics",
-    };
+    pub static NO_PANIC: Law = Law { name: "no_panic", statement: "nothing panics" };
     /// Watched by the runner.
     pub static NOTHING_OUTLIVES_THE_WORLD: Law = Law {
         name: "nothing_outlives_the_world",

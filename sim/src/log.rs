@@ -14,11 +14,7 @@ pub struct EventLog {
 impl EventLog {
     /// An empty log that knows one node, the world.
     pub(crate) fn new() -> Self {
-        Self {
-            events: Vec::new(),
-            names: vec!["world".into()],
-            hash: RollingHash::new(),
-        }
+        Self { events: Vec::new(), names: vec!["world".into()], hash: RollingHash::new() }
     }
 
     /// Gives the next node its number.
@@ -36,24 +32,10 @@ impl EventLog {
         kind: &'static Kind,
         words: &[u64],
     ) -> Event {
-        debug_assert_eq!(
-            words.len(),
-            kind.fields.len(),
-            "{} carries its fields",
-            kind.name
-        );
+        debug_assert_eq!(words.len(), kind.fields.len(), "{} carries its fields", kind.name);
         let mut payload = [0; PAYLOAD_WORDS];
-        payload
-            .iter_mut()
-            .zip(words)
-            .for_each(|(slot, word)| *slot = *word);
-        let event = Event {
-            index: self.events.len() as u64,
-            at,
-            node,
-            kind,
-            payload,
-        };
+        payload.iter_mut().zip(words).for_each(|(slot, word)| *slot = *word);
+        let event = Event { index: self.events.len() as u64, at, node, kind, payload };
         self.hash.add(&event);
         self.events.push(event);
         event
@@ -68,9 +50,7 @@ impl EventLog {
     /// What a node is called.
     #[must_use]
     pub fn name(&self, node: Node) -> &str {
-        self.names
-            .get(usize::from(node.0))
-            .map_or("?", String::as_str)
+        self.names.get(usize::from(node.0)).map_or("?", String::as_str)
     }
 
     /// The hash of everything written so far.

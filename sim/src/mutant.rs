@@ -13,11 +13,8 @@ pub struct Mutant {
 
 impl Mutant {
     /// A compare-and-set that does not compare: it writes over whatever is there.
-    pub const BLIND_WRITE: Self = Self {
-        name: "blind_write",
-        law: "one_winner_per_token",
-        scenario: "claim_race",
-    };
+    pub const BLIND_WRITE: Self =
+        Self { name: "blind_write", law: "one_winner_per_token", scenario: "claim_race" };
 }
 
 /// Every planted bug.

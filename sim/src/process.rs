@@ -56,9 +56,7 @@ impl Process {
     #[must_use]
     pub fn is_alive(&self) -> bool {
         let lives = lock(&self.world.0.lives);
-        lives
-            .get(&self.node)
-            .is_some_and(|life| life.up && life.incarnation == self.incarnation)
+        lives.get(&self.node).is_some_and(|life| life.up && life.incarnation == self.incarnation)
     }
 
     /// Writes an event in the name of the node. The dead say nothing.
@@ -82,14 +80,7 @@ impl World {
         F: Future<Output = ()> + Send + 'static,
     {
         let node = lock(&self.0.record).log.introduce(name);
-        lock(&self.0.lives).insert(
-            node,
-            Life {
-                id: None,
-                incarnation: 1,
-                up: true,
-            },
-        );
+        lock(&self.0.lives).insert(node, Life { id: None, incarnation: 1, up: true });
         self.log(node, &kinds::STARTED, &[1]);
         let world = self.clone();
         // The closure must hold no madsim handle: madsim would then own itself and never be freed.
@@ -99,9 +90,7 @@ impl World {
             .init(move || program(world.process(node)))
             .build()
             .id();
-        lock(&self.0.lives)
-            .entry(node)
-            .and_modify(|life| life.id = Some(id));
+        lock(&self.0.lives).entry(node).and_modify(|life| life.id = Some(id));
         node
     }
 
@@ -112,9 +101,7 @@ impl World {
     pub fn kill(&self, node: Node) {
         let (id, ended) = {
             let mut lives = lock(&self.0.lives);
-            let life = lives
-                .get_mut(&node)
-                .expect("a story kills nodes that it started");
+            let life = lives.get_mut(&node).expect("a story kills nodes that it started");
             assert!(life.up, "a story kills a node only when it is up");
             let ended = life.incarnation;
             // Before the kill, so that its destructors already find their life over.
@@ -134,9 +121,7 @@ impl World {
     pub fn restart(&self, node: Node) {
         let (id, incarnation) = {
             let mut lives = lock(&self.0.lives);
-            let life = lives
-                .get_mut(&node)
-                .expect("a story restarts nodes that it started");
+            let life = lives.get_mut(&node).expect("a story restarts nodes that it started");
             assert!(!life.up, "a story restarts a node only when it was killed");
             life.up = true;
             (life.id.expect("a started node is built"), life.incarnation)
@@ -165,15 +150,8 @@ impl World {
 
     /// The current life of `node`.
     fn process(&self, node: Node) -> Process {
-        let incarnation = lock(&self.0.lives)
-            .get(&node)
-            .map_or(0, |life| life.incarnation);
+        let incarnation = lock(&self.0.lives).get(&node).map_or(0, |life| life.incarnation);
         let (world, breath) = (self.clone(), Arc::clone(&self.0.breath));
-        Process {
-            world,
-            node,
-            incarnation,
-            _breath: breath,
-        }
+        Process { world, node, incarnation, _breath: breath }
     }
 }

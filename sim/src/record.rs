@@ -92,12 +92,7 @@ impl Record {
     /// Notes that a law fell, even after the end. For what only shows when the world is gone.
     pub(crate) fn accuse(&mut self, at: SimTime, law: &'static Law, detail: String) {
         let step = (self.log.events().len() as u64).saturating_sub(1);
-        self.violations.push(Violation {
-            law,
-            step,
-            at,
-            detail,
-        });
+        self.violations.push(Violation { law, step, at, detail });
     }
 
     pub(crate) fn watch(&mut self, checker: Box<dyn Checker>) {

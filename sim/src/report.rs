@@ -11,12 +11,7 @@ const LAST: usize = 8;
 /// One event as a line: step, time, node, what.
 #[must_use]
 pub fn log_line(log: &EventLog, event: &Event) -> String {
-    format!(
-        "{:>6} {} {:<10} {event}",
-        event.index,
-        event.at,
-        log.name(event.node)
-    )
+    format!("{:>6} {} {:<10} {event}", event.index, event.at, log.name(event.node))
 }
 
 /// The report on one run of `scenario`, ending in a newline.
@@ -29,23 +24,12 @@ pub fn report(scenario: &str, outcome: &Outcome) -> String {
     line(
         &mut text,
         verdict,
-        &format!(
-            "{scenario}   seed {}   {steps} events   {end}",
-            outcome.seed
-        ),
+        &format!("{scenario}   seed {}   {steps} events   {end}", outcome.seed),
     );
-    line(
-        &mut text,
-        "drawn",
-        &join(outcome.drawn.iter().map(|(k, v)| format!("{k} {v}"))),
-    );
+    line(&mut text, "drawn", &join(outcome.drawn.iter().map(|(k, v)| format!("{k} {v}"))));
     for violation in &outcome.violations {
         let (law, step) = (violation.law, violation.step);
-        line(
-            &mut text,
-            "law",
-            &format!("{} fell at step {step}   {}", law.name, violation.at),
-        );
+        line(&mut text, "law", &format!("{} fell at step {step}   {}", law.name, violation.at));
         line(&mut text, "", &format!("it says: {}", law.statement));
         line(&mut text, "", &format!("instead: {}", violation.detail));
     }
@@ -56,13 +40,7 @@ pub fn report(scenario: &str, outcome: &Outcome) -> String {
     line(&mut text, "faults", &join(faults));
     line(&mut text, "reached", &counts(&outcome.coverage));
     line(&mut text, "judged", &counts(&outcome.judged));
-    for (nth, event) in outcome
-        .log
-        .events()
-        .iter()
-        .skip(steps.saturating_sub(LAST))
-        .enumerate()
-    {
+    for (nth, event) in outcome.log.events().iter().skip(steps.saturating_sub(LAST)).enumerate() {
         let title = if nth == 0 { "last" } else { "" };
         line(&mut text, title, &log_line(&outcome.log, event));
     }
@@ -83,11 +61,7 @@ pub fn replay_command(scenario: &str, seed: u64) -> String {
 
 fn line(text: &mut String, title: &str, content: &str) {
     // Writing to a string cannot fail.
-    let _ = writeln!(
-        text,
-        "{title:<10}{}",
-        if content.is_empty() { "none" } else { content }
-    );
+    let _ = writeln!(text, "{title:<10}{}", if content.is_empty() { "none" } else { content });
 }
 
 fn counts(counts: &BTreeMap<&'static str, u64>) -> String {

@@ -130,10 +130,7 @@ fn text_of(panic: &(dyn Any + Send)) -> String {
         .unwrap_or_else(|| "a panic without words".into())
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "how long a run took outside; it steers nothing"
-)]
+#[expect(clippy::disallowed_methods, reason = "how long a run took outside; it steers nothing")]
 fn wall_clock() -> Instant {
     Instant::now()
 }

@@ -49,9 +49,6 @@ mod tests {
     fn time_prints_to_the_nanosecond() {
         let time = SimTime::from_nanos(61_000_000_007);
         assert_eq!(time.to_string(), "t+01:01.000000007");
-        assert_eq!(
-            time.after(Duration::from_millis(1)).to_string(),
-            "t+01:01.001000007"
-        );
+        assert_eq!(time.after(Duration::from_millis(1)).to_string(), "t+01:01.001000007");
     }
 }

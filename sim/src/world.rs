@@ -137,10 +137,7 @@ impl World {
         if let Ok(event) = madsim::time::timeout(within, search).await {
             return event;
         }
-        self.violate(
-            &laws::COMES_TO_PASS,
-            format!("not within {within:?}: {fact}"),
-        );
+        self.violate(&laws::COMES_TO_PASS, format!("not within {within:?}: {fact}"));
         std::future::pending().await
     }
 

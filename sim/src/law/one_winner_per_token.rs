@@ -20,15 +20,10 @@ pub struct OneWinnerPerToken {
 impl OneWinnerPerToken {
     fn grant(&mut self, token: u64, to: u64) -> Result<(), String> {
         if let Some(first) = self.granted.insert(token, to) {
-            return Err(format!(
-                "token {token} was granted to node {first}, then to node {to}"
-            ));
+            return Err(format!("token {token} was granted to node {first}, then to node {to}"));
         }
         if token != self.highest + 1 {
-            return Err(format!(
-                "token {token} was granted after token {}",
-                self.highest
-            ));
+            return Err(format!("token {token} was granted after token {}", self.highest));
         }
         self.highest = token;
         Ok(())
@@ -37,12 +32,10 @@ impl OneWinnerPerToken {
     fn win(&mut self, token: u64, by: Node) -> Result<(), String> {
         let by = u64::from(by);
         match self.granted.get(&token) {
-            Some(to) if *to != by => Err(format!(
-                "node {by} won token {token}, which was granted to node {to}"
-            )),
-            None => Err(format!(
-                "node {by} won token {token}, which was never granted"
-            )),
+            Some(to) if *to != by => {
+                Err(format!("node {by} won token {token}, which was granted to node {to}"))
+            }
+            None => Err(format!("node {by} won token {token}, which was never granted")),
             Some(_) if !self.won.insert(token) => {
                 Err(format!("node {by} won token {token} a second time"))
             }
@@ -68,11 +61,7 @@ impl Checker for OneWinnerPerToken {
     }
 
     fn end(&mut self) -> Result<(), String> {
-        if self.granted.is_empty() {
-            Err("no token was ever granted".into())
-        } else {
-            Ok(())
-        }
+        if self.granted.is_empty() { Err("no token was ever granted".into()) } else { Ok(()) }
     }
 }
 
@@ -94,11 +83,7 @@ mod tests {
 
     fn won(token: u64, by: u16) -> Event {
         let kind = &kinds::CLAIM_WON;
-        Event {
-            kind,
-            payload: [token, 0, 0],
-            ..granted(token, by)
-        }
+        Event { kind, payload: [token, 0, 0], ..granted(token, by) }
     }
 
     fn judge(events: &[Event]) -> Result<(), String> {
@@ -109,20 +94,9 @@ mod tests {
 
     #[test]
     fn allowed() {
-        assert_eq!(
-            judge(&[granted(1, 1), won(1, 1), granted(2, 2), won(2, 2)]),
-            Ok(())
-        );
-        assert_eq!(
-            judge(&[granted(1, 1), granted(2, 2), won(2, 2)]),
-            Ok(()),
-            "w-1 died untold"
-        );
-        assert_eq!(
-            judge(&[granted(1, 1), granted(2, 2), won(1, 1)]),
-            Ok(()),
-            "told late"
-        );
+        assert_eq!(judge(&[granted(1, 1), won(1, 1), granted(2, 2), won(2, 2)]), Ok(()));
+        assert_eq!(judge(&[granted(1, 1), granted(2, 2), won(2, 2)]), Ok(()), "w-1 died untold");
+        assert_eq!(judge(&[granted(1, 1), granted(2, 2), won(1, 1)]), Ok(()), "told late");
     }
 
     #[test]

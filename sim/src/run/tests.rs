@@ -10,8 +10,7 @@ fn heart(world: &World, name: &'static str) -> Node {
     world.node(name, move |me: Process| async move {
         let mut chance = me.world().stream(&format!("{name}.{}", me.incarnation()));
         for nth in 0.. {
-            me.wait(chance.duration(Duration::from_millis(1)..=Duration::from_millis(9)))
-                .await;
+            me.wait(chance.duration(Duration::from_millis(1)..=Duration::from_millis(9))).await;
             me.log(&BEAT, &[nth]);
         }
     })
@@ -24,11 +23,7 @@ async fn two_hearts(world: World) {
     world.kill(first);
     world.wait(Duration::from_millis(100)).await;
     world.restart(first);
-    world
-        .until("it beats again", Duration::from_secs(1), |e| {
-            e.node == first
-        })
-        .await;
+    world.until("it beats again", Duration::from_secs(1), |e| e.node == first).await;
 }
 
 fn run(seed: u64) -> Outcome {
@@ -36,11 +31,7 @@ fn run(seed: u64) -> Outcome {
 }
 
 fn fallen(outcome: &Outcome) -> Vec<&str> {
-    outcome
-        .violations
-        .iter()
-        .map(|violation| violation.law.name)
-        .collect()
+    outcome.violations.iter().map(|violation| violation.law.name).collect()
 }
 
 #[test]
@@ -69,10 +60,7 @@ fn a_killed_node_is_silent_until_its_restart() {
 #[test]
 fn until_cuts_the_log_after_that_step() {
     let (whole, cut) = (run(7), {
-        let settings = Settings {
-            until: Some(5),
-            ..Settings::default()
-        };
+        let settings = Settings { until: Some(5), ..Settings::default() };
         run_seed(7, &settings, two_hearts)
     });
     assert!(cut.held());
@@ -95,9 +83,7 @@ fn a_panic_is_a_violation_and_keeps_the_log() {
 #[test]
 fn what_does_not_come_to_pass_is_a_violation() {
     let outcome = run_seed(1, &Settings::default(), |world| async move {
-        world
-            .until("pigs fly", Duration::from_secs(1), |_| false)
-            .await;
+        world.until("pigs fly", Duration::from_secs(1), |_| false).await;
     });
     assert_eq!(fallen(&outcome), ["comes_to_pass"]);
     assert!(outcome.violations[0].detail.contains("pigs fly"));
@@ -109,29 +95,16 @@ fn every_limit_ends_a_run() {
         heart(&world, "only");
         std::future::pending::<()>().await;
     };
-    let short = Settings {
-        sim_time_max: Duration::from_secs(1),
-        ..Settings::default()
-    };
-    let few = Settings {
-        events_max: 20,
-        ..Settings::default()
-    };
+    let short = Settings { sim_time_max: Duration::from_secs(1), ..Settings::default() };
+    let few = Settings { events_max: 20, ..Settings::default() };
     for settings in [short, few] {
-        assert_eq!(
-            fallen(&run_seed(1, &settings, story)),
-            ["finishes"],
-            "{settings:?}"
-        );
+        assert_eq!(fallen(&run_seed(1, &settings, story)), ["finishes"], "{settings:?}");
     }
 }
 
 #[test]
 fn the_watchdog_ends_what_no_longer_moves() {
-    let settings = Settings {
-        wall_max: Duration::from_millis(200),
-        ..Settings::default()
-    };
+    let settings = Settings { wall_max: Duration::from_millis(200), ..Settings::default() };
     let outcome = run_seed(1, &settings, |world| async move {
         // Simulated time stands still in this loop, so that only wall time can end it.
         while !world.0.given_up.load(Ordering::Relaxed) {
@@ -157,11 +130,7 @@ fn nothing_is_left_when_a_world_ends() {
         world.wait(Duration::from_millis(10)).await;
     });
     assert!(outcome.held(), "{:?}", outcome.violations);
-    assert_eq!(
-        Arc::strong_count(&weight),
-        1,
-        "madsim keeps the futures of a world"
-    );
+    assert_eq!(Arc::strong_count(&weight), 1, "madsim keeps the futures of a world");
 }
 
 #[test]
