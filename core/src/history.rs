@@ -1,0 +1,175 @@
+//! The append-only log of what was committed: for each commit its time and every row before and
+//! after. Laws that no single state can tell are judged on it, and replaying it gives the state.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use serde_json::Value;
+
+use crate::decision::{Changed, ItemPage, Outcome, Writes};
+use crate::execution::Execution;
+use crate::id::{ExecutionId, FencingToken, WorkerId};
+use crate::queue::Queue;
+use crate::snapshot::{Conflict, Snapshot};
+use crate::time::Timestamp;
+use crate::unit::Row;
+use crate::worker::Worker;
+use crate::workflow::{Run, Visit};
+
+/// One row, before and after a commit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RowChange<R> {
+    /// As it was; `None` if it is new.
+    pub before: Option<R>,
+    /// As it is now.
+    pub after: R,
+}
+
+/// One commit.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Commit {
+    /// The store's clock when it was decided.
+    pub at: Timestamp,
+    /// Who spoke in it, if that is known.
+    pub voices: Option<Voices>,
+    /// Changed workers.
+    pub workers: Vec<RowChange<Worker>>,
+    /// Changed queues.
+    pub queues: Vec<RowChange<Queue>>,
+    /// Changed executions.
+    pub executions: Vec<RowChange<Execution>>,
+    /// Changed runs.
+    pub runs: Vec<RowChange<Run>>,
+    /// Changed visits.
+    pub visits: Vec<RowChange<Visit>>,
+    /// Parameters of new executions.
+    pub parameters: Vec<(ExecutionId, Value)>,
+    /// What ended executions left behind.
+    pub results: Vec<(ExecutionId, Outcome)>,
+    /// New pages of item lists.
+    pub items: Vec<ItemPage>,
+}
+
+/// Who was listened to in a commit. Rows alone do not tell a report from a sweep.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Voices {
+    /// The executions whose holder spoke of its attempt, with the token that it presented.
+    pub reports: BTreeMap<ExecutionId, FencingToken>,
+    /// The worker processes that spoke of themselves.
+    pub workers: BTreeSet<WorkerId>,
+}
+
+impl Commit {
+    /// What `writes` do to `before`. This is the one place where changes are derived.
+    #[must_use]
+    pub fn derive(
+        at: Timestamp,
+        voices: Option<Voices>,
+        before: &Snapshot,
+        writes: &Writes,
+    ) -> Self {
+        Self {
+            at,
+            voices,
+            workers: changes(&writes.workers, |key| before.workers.get(key)),
+            queues: changes(&writes.queues, |key| before.queues.get(key)),
+            executions: changes(&writes.executions, |key| before.execution(*key)),
+            runs: changes(&writes.runs, |key| before.runs.get(key)),
+            visits: changes(&writes.visits, |key| before.visits.get(key)),
+            parameters: writes.parameters.clone(),
+            results: writes.results.clone(),
+            items: writes.items.clone(),
+        }
+    }
+
+    /// The writes that made it.
+    #[must_use]
+    pub fn writes(&self) -> Writes {
+        Writes {
+            workers: changed(&self.workers),
+            queues: changed(&self.queues),
+            executions: changed(&self.executions),
+            runs: changed(&self.runs),
+            visits: changed(&self.visits),
+            parameters: self.parameters.clone(),
+            results: self.results.clone(),
+            items: self.items.clone(),
+            unchanged: 0,
+        }
+    }
+
+    /// Whether it changed nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.writes().is_empty()
+    }
+}
+
+fn changes<'a, R: Row + 'a>(
+    changed: &Changed<R>,
+    before: impl Fn(&R::Key) -> Option<&'a R>,
+) -> Vec<RowChange<R>> {
+    let rows = changed.inserted.iter().chain(&changed.updated);
+    rows.map(|row| RowChange { before: before(&row.key()).cloned(), after: row.clone() }).collect()
+}
+
+fn changed<R: Clone>(changes: &[RowChange<R>]) -> Changed<R> {
+    let rows = |new: bool| {
+        let wanted = changes.iter().filter(move |change| change.before.is_none() == new);
+        wanted.map(|change| change.after.clone()).collect()
+    };
+    Changed { inserted: rows(true), updated: rows(false) }
+}
+
+/// Every commit, in order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    commits: Vec<Commit>,
+}
+
+impl History {
+    /// Nothing has happened.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The commits, in order.
+    #[must_use]
+    pub fn commits(&self) -> &[Commit] {
+        &self.commits
+    }
+
+    /// Writes to `snapshot` and remembers it.
+    ///
+    /// # Errors
+    /// If the snapshot refuses; nothing is written or remembered then.
+    pub fn commit(
+        &mut self,
+        snapshot: &mut Snapshot,
+        at: Timestamp,
+        voices: Option<Voices>,
+        writes: &Writes,
+    ) -> Result<(), Conflict> {
+        snapshot.check(writes)?;
+        let commit = Commit::derive(at, voices, snapshot, writes);
+        snapshot.apply(writes)?;
+        self.commits.push(commit);
+        Ok(())
+    }
+
+    /// Adds a commit that was made elsewhere.
+    pub fn push(&mut self, commit: Commit) {
+        self.commits.push(commit);
+    }
+
+    /// The state that the commits lead to, from nothing.
+    ///
+    /// # Errors
+    /// If the commits do not follow one another.
+    pub fn replay(&self) -> Result<Snapshot, Conflict> {
+        let mut snapshot = Snapshot::new();
+        self.commits.iter().try_for_each(|commit| snapshot.apply(&commit.writes()))?;
+        Ok(snapshot)
+    }
+}
