@@ -1,1 +1,0 @@
-//! Measurements; each lives in its own bench target.
