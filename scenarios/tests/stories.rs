@@ -32,11 +32,17 @@ fn every_planted_bug_is_caught_by_its_law() {
     for mutant in MUTANTS {
         let scenario = Scenario::named(mutant.scenario).expect("a mutant names a scenario");
         let settings = Settings { planted: Some(mutant), ..Settings::default() };
-        let caught = MUTANT_SEEDS.0.clone().any(|seed| {
+        let caught = MUTANT_SEEDS.0.clone().find_map(|seed| {
             let outcome = scenario.run(seed, &settings);
-            outcome.violations.iter().any(|violation| violation.law.name == mutant.law)
+            outcome.violations.iter().any(|broken| broken.law.name == mutant.law).then_some(outcome)
         });
-        assert!(caught, "{} survived seeds {MUTANT_SEEDS}", mutant.name);
+        let Some(outcome) = caught else {
+            panic!("{} survived seeds {MUTANT_SEEDS}", mutant.name);
+        };
+        let report = report(scenario.name, &outcome);
+        assert!(report.starts_with("FAILED"), "{report}");
+        assert!(report.contains(mutant.law), "{report}");
+        assert!(report.contains(&replay_command(scenario.name, outcome.seed)), "{report}");
     }
 }
 
