@@ -7,7 +7,18 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("steadfast-core", &[]),
     ("steadfast-packs", &["steadfast-core"]),
     ("steadfast-services", &["steadfast-core", "steadfast-packs"]),
-    ("steadfast-runtime", &["steadfast-core", "steadfast-packs", "steadfast-services"]),
+    ("steadfast-runner", &[]),
+    ("steadfast-embedded", &["steadfast-core", "steadfast-services"]),
+    (
+        "steadfast-runtime",
+        &[
+            "steadfast-core",
+            "steadfast-embedded",
+            "steadfast-packs",
+            "steadfast-runner",
+            "steadfast-services",
+        ],
+    ),
     ("steadfast-sim", &["steadfast-core", "steadfast-packs", "steadfast-services"]),
     (
         "steadfast-scenarios",

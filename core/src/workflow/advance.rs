@@ -332,10 +332,10 @@ impl<'a> Advance<'a> {
             let missing = self.describe_join(waiting);
             self.note_fault(missing);
         }
-        if self.run.fault.is_none() {
-            if let Some(result) = self.output()? {
-                return Ok(Some((Ending::Succeeded, Outcome { result, error: None })));
-            }
+        if self.run.fault.is_none()
+            && let Some(result) = self.output()?
+        {
+            return Ok(Some((Ending::Succeeded, Outcome { result, error: None })));
         }
         let error = self.run.fault.clone();
         Ok(Some((Ending::Failed, Outcome { result: Value::Null, error })))

@@ -28,13 +28,19 @@ impl Advance<'_> {
         let task = self.task(key).clone();
         let delay = match self.delay(&task)? {
             Ok(delay) => delay,
-            Err(error) => return Ok(self.fail_at_start(key, error)),
+            Err(error) => {
+                self.fail_at_start(key, error);
+                return Ok(());
+            }
         };
         let elements = match &task.with_items {
             None => None,
             Some(with) => match self.elements(with)? {
                 Ok(elements) => Some(elements),
-                Err(error) => return Ok(self.fail_at_start(key, error)),
+                Err(error) => {
+                    self.fail_at_start(key, error);
+                    return Ok(());
+                }
             },
         };
         let now = self.unit.now;
