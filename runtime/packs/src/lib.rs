@@ -8,19 +8,24 @@
 
 pub mod catalog;
 pub mod definition;
+mod fields;
+mod members;
+mod metadata;
 pub mod prepare;
 pub mod problem;
 pub mod schema;
 pub mod template;
+mod workflow;
 mod yaml;
 
-pub use catalog::{Catalog, Sources, load_standalone};
+pub use catalog::{Catalog, Sources, load_standalone, read_standalone};
 pub use definition::{
     Definition, Kind, OutputFormat, ParameterDelivery, ParameterFormat, ProcessSpec, RuntimeKind,
     WorkflowSpec, handler_runtime,
 };
+pub use members::{Member, read_members};
 pub use prepare::{PolicyDefaults, PrepareError, prepare};
-pub use problem::{Problem, Severity};
+pub use problem::{Problem, Severity, suggestion};
 pub use schema::{
     Field, JsonType, ParameterProblem, REDACTED, Schema, Shape, convert_argument, redact,
     secret_values, validate,

@@ -31,6 +31,12 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// An error that concerns a file or directory as a whole.
+    pub(crate) fn without_place(file: &str, message: String) -> Self {
+        let (file, severity) = (file.to_string(), Severity::Error);
+        Self { file, line: 0, column: 0, severity, message }
+    }
+
     /// Whether it keeps the file from being used.
     #[must_use]
     pub fn is_error(&self) -> bool {
@@ -102,13 +108,14 @@ impl Findings {
 
     /// The problems in the order of the file.
     pub(crate) fn into_problems(mut self) -> Vec<Problem> {
-        self.problems.sort_by(|a, b| (a.line, a.column).cmp(&(b.line, b.column)));
+        self.problems.sort_by_key(|problem| (problem.line, problem.column));
         self.problems
     }
 }
 
 /// `; did you mean ...?` when one of `known` is close to `word`, otherwise nothing.
-pub(crate) fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+#[must_use]
+pub fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let mut best: Option<(usize, &str)> = None;
     for candidate in known {
         let distance = strsim::damerau_levenshtein(word, candidate);

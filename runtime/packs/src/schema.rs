@@ -12,8 +12,8 @@ pub use argument::convert_argument;
 pub use check::{ParameterProblem, validate};
 pub use secret::{REDACTED, redact, secret_values};
 
-pub(crate) use check::check_shape;
-pub(crate) use read::{read_fields, read_parameters};
+pub(crate) use check::check_member;
+pub(crate) use read::read_schema;
 
 /// The members of an object: an action's parameters or one nested value.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -29,8 +29,7 @@ pub(crate) enum Data {
     Null,
     Bool(bool),
     Number(Number),
-    /// With the line on which the text itself begins, below a `|` or `>`.
-    Text(String, u32),
+    Text(String),
     List(Vec<Node>),
     Map(Vec<(Key, Node)>),
 }
@@ -49,7 +48,7 @@ impl Node {
             Data::Null => "nothing",
             Data::Bool(_) => "true or false",
             Data::Number(_) => "a number",
-            Data::Text(..) => "text",
+            Data::Text(_) => "text",
             Data::List(_) => "a list",
             Data::Map(_) => "a mapping",
         }
@@ -61,7 +60,7 @@ impl Node {
             Data::Null => Value::Null,
             Data::Bool(flag) => Value::Bool(*flag),
             Data::Number(number) => Value::Number(number.clone()),
-            Data::Text(text, _) => Value::String(text.clone()),
+            Data::Text(text) => Value::String(text.clone()),
             Data::List(nodes) => nodes.iter().map(Self::to_json).collect(),
             Data::Map(members) => {
                 let members = members.iter().map(|(key, node)| (key.name.clone(), node.to_json()));
@@ -72,7 +71,7 @@ impl Node {
 
     pub(crate) fn as_text(&self) -> Option<&str> {
         match &self.data {
-            Data::Text(text, _) => Some(text),
+            Data::Text(text) => Some(text),
             _ => None,
         }
     }
@@ -91,10 +90,10 @@ impl Node {
         }
     }
 
-    /// Calls `see` with every text in it and the line on which each begins.
+    /// Calls `see` with every text in it and where the text itself begins: below a `|` or `>`.
     pub(crate) fn each_text<'a>(&'a self, see: &mut impl FnMut(&'a str, Position)) {
         match &self.data {
-            Data::Text(text, line) => see(text, Position { line: *line, ..self.at }),
+            Data::Text(text) => see(text, self.at),
             Data::List(nodes) => nodes.iter().for_each(|node| node.each_text(see)),
             Data::Map(members) => members.iter().for_each(|(_, node)| node.each_text(see)),
             Data::Null | Data::Bool(_) | Data::Number(_) => {}
@@ -240,16 +239,14 @@ impl<'f> Builder<'f> {
     }
 
     fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, at: Position) -> Node {
-        let below = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
-        let line = if below { at.line + 1 } else { at.line };
         let data = match scalar::resolve(text, style, tag) {
-            Ok(scalar::Scalar::Text) => Data::Text(text.to_string(), line),
+            Ok(scalar::Scalar::Text) => Data::Text(text.to_string()),
             Ok(scalar::Scalar::Null) => Data::Null,
             Ok(scalar::Scalar::Bool(flag)) => Data::Bool(flag),
             Ok(scalar::Scalar::Number(number)) => Data::Number(number),
             Err(message) => {
                 self.findings.error(at, message);
-                Data::Text(text.to_string(), line)
+                Data::Text(text.to_string())
             }
         };
         Node { at, data }
@@ -363,7 +360,7 @@ fn merge(members: &mut Vec<(Key, Node)>, node: Node, findings: &mut Findings) {
 
 fn key_of(node: &Node) -> Option<String> {
     match &node.data {
-        Data::Text(text, _) => Some(text.clone()),
+        Data::Text(text) => Some(text.clone()),
         Data::Number(number) => Some(number.to_string()),
         Data::Bool(flag) => Some(flag.to_string()),
         Data::Null | Data::List(_) | Data::Map(_) => None,
@@ -374,7 +371,7 @@ fn count(node: &Node) -> usize {
     1 + match &node.data {
         Data::List(nodes) => nodes.iter().map(count).sum(),
         Data::Map(members) => members.iter().map(|(_, node)| 1 + count(node)).sum(),
-        Data::Null | Data::Bool(_) | Data::Number(_) | Data::Text(..) => 0,
+        Data::Null | Data::Bool(_) | Data::Number(_) | Data::Text(_) => 0,
     }
 }
 

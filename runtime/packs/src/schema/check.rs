@@ -40,6 +40,13 @@ pub fn validate(
     if problems.is_empty() { Ok(Value::Object(parameters)) } else { Err(problems) }
 }
 
+/// What is wrong with `value` as the member `field`.
+pub(crate) fn check_member(field: &Field, value: &Value) -> Vec<String> {
+    let mut problems = Vec::new();
+    check_field(field, &mut value.clone(), &field.name, &mut problems);
+    problems.into_iter().map(|problem| problem.message).collect()
+}
+
 fn fill_and_check(
     schema: &Schema,
     members: &mut Map<String, Value>,

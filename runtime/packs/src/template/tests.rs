@@ -26,7 +26,8 @@ fn left(status: Status, result: Value) -> TaskResult {
 
 fn world() -> World {
     let build = left(Status::Completed, json!({"image": "app:7", "sizes": [1, 2, 3]}));
-    let lint = TaskResult { error: Some("exit 2".to_string()), ..left(Status::Failed, Value::Null) };
+    let lint =
+        TaskResult { error: Some("exit 2".to_string()), ..left(Status::Failed, Value::Null) };
     World {
         parameters: json!({
             "host": "db1", "count": 3, "ratio": 0.5, "flag": true, "none": null,
@@ -138,10 +139,14 @@ fn what_is_wrong_with_a_template_is_said_by_name() {
         ("{{ result }}", "cannot be written as JSON; a function is called with `()`"),
         ("{{ unclosed", "unexpected end of"),
         ("{{ 'a' * 999999999 }}", "repeated string is too large"),
-        ("{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}",
-            "the template takes too many steps"),
-        ("{% for a in range(9999) %}{{ 'abcdefgh' * 1000 }}{% endfor %}",
-            "the text is longer than 16 MiB"),
+        (
+            "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}",
+            "the template takes too many steps",
+        ),
+        (
+            "{% for a in range(9999) %}{{ 'abcdefgh' * 1000 }}{% endfor %}",
+            "the text is longer than 16 MiB",
+        ),
     ];
     let world = world();
     for (template, expected) in table {
