@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::problem::{Findings, Problem};
-use crate::yaml::{Data, Node, parse};
+use crate::yaml::{Data, Node, parse_or_nothing};
 
 /// One member of a mapping in a YAML file.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,15 +23,15 @@ pub struct Member {
 /// Every problem of the file `name`, if it cannot be read as a mapping.
 pub fn read_members(name: &str, bytes: &[u8]) -> Result<Vec<Member>, Vec<Problem>> {
     let mut findings = Findings::new(name);
-    let root = parse(bytes, &mut findings);
+    let root = parse_or_nothing(bytes, &mut findings);
     let mut members = Vec::new();
     match &root {
         Some(node) if matches!(node.data, Data::Map(_)) => collect(node, "", &mut members),
         // A file of nothing but comments is an empty mapping.
-        Some(node) if !node.is_null() => {
+        Some(node) => {
             findings.error(node.at, format!("the file must be a mapping, not {}", node.kind()));
         }
-        _ => {}
+        None => {}
     }
     if findings.errors() > 0 { Err(findings.into_problems()) } else { Ok(members) }
 }

@@ -101,9 +101,19 @@ impl Node {
     }
 }
 
-/// Reads the one document of a file. Whatever is wrong goes to `findings`; `None` means that
-/// there is nothing to go on with.
+/// Reads the one document of a file. Whatever is wrong goes to `findings`, and that there is
+/// nothing in the file is wrong too; `None` means that there is nothing to go on with.
 pub(crate) fn parse(bytes: &[u8], findings: &mut Findings) -> Option<Node> {
+    let before = findings.errors();
+    let root = parse_or_nothing(bytes, findings);
+    if root.is_none() && findings.errors() == before {
+        findings.error(Position::NOWHERE, "the file is empty");
+    }
+    root
+}
+
+/// The same for a file that may be empty.
+pub(crate) fn parse_or_nothing(bytes: &[u8], findings: &mut Findings) -> Option<Node> {
     if bytes.len() > MAX_BYTES {
         let megabytes = MAX_BYTES >> 20;
         findings.error(Position::NOWHERE, format!("the file is larger than {megabytes} MiB"));
@@ -119,41 +129,13 @@ pub(crate) fn parse(bytes: &[u8], findings: &mut Findings) -> Option<Node> {
             return None;
         }
     };
-    if let Some(at) = tab_indentation(text) {
-        findings.error(at, "a tab cannot indent YAML; use spaces");
-        return None;
-    }
     Builder::new(findings).build(text)
 }
 
-/// Where a line is indented with a tab outside a block of text, as far as one can tell from the
-/// line alone: one that then reads like a key or a list element.
-fn tab_indentation(text: &str) -> Option<Position> {
-    let mut block: Option<usize> = None;
-    for (number, line) in text.lines().enumerate() {
-        let spaces = line.len() - line.trim_start_matches(' ').len();
-        let rest = line.trim();
-        if rest.is_empty() {
-            continue;
-        }
-        if let Some(indent) = block {
-            if spaces > indent {
-                continue;
-            }
-            block = None;
-        }
-        if line.trim_start_matches(' ').starts_with('\t')
-            && (rest.contains(": ") || rest.ends_with(':') || rest.starts_with("- "))
-        {
-            let line = u32::try_from(number + 1).unwrap_or(u32::MAX);
-            return Some(Position { line, column: u32::try_from(spaces + 1).unwrap_or(1) });
-        }
-        let head = rest.trim_end_matches(['+', '-']).trim_end_matches(|c: char| c.is_ascii_digit());
-        if head.ends_with(": |") || head.ends_with(": >") || head == "- |" || head == "- >" {
-            block = Some(spaces);
-        }
-    }
-    None
+/// Whether a tab stands where the indentation of that line is.
+fn is_indented_with_tab(text: &str, at: Position) -> bool {
+    let line = text.lines().nth(at.line.saturating_sub(1) as usize).unwrap_or_default();
+    line.chars().take_while(|c| c.is_whitespace()).any(|c| c == '\t')
 }
 
 /// What is being put together while events come in.
@@ -187,7 +169,12 @@ impl<'f> Builder<'f> {
                 Ok(pair) => pair,
                 Err(error) => {
                     let at = position(*error.marker());
-                    self.findings.error(at, format!("this is not YAML: {}", error.info()));
+                    let message = if is_indented_with_tab(text, at) {
+                        "a tab cannot indent YAML; use spaces".to_string()
+                    } else {
+                        format!("this is not YAML: {}", error.info())
+                    };
+                    self.findings.error(at, message);
                     return None;
                 }
             };
@@ -203,11 +190,7 @@ impl<'f> Builder<'f> {
                 return None;
             }
         }
-        let root = self.root.take().filter(|root| !root.is_null());
-        if root.is_none() {
-            self.findings.error(Position::NOWHERE, "the file is empty");
-        }
-        root
+        self.root.take().filter(|root| !root.is_null())
     }
 
     fn take(
