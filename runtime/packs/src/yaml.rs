@@ -1,5 +1,6 @@
 //! YAML with the position of every node, and bounds on what a file may make us do.
 
+mod mapping;
 mod scalar;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, Tag};
 use serde_json::{Map, Number, Value};
 
 use crate::problem::{Findings, Position};
+use mapping::Mapping;
 
 /// A file larger than this is refused.
 pub(crate) const MAX_BYTES: usize = 4 << 20;
@@ -141,7 +143,7 @@ fn is_indented_with_tab(text: &str, at: Position) -> bool {
 /// What is being put together while events come in.
 enum Frame {
     List { at: Position, anchor: usize, nodes: Vec<Node> },
-    Map { at: Position, anchor: usize, members: Vec<(Key, Node)>, key: Option<Key> },
+    Map { at: Position, anchor: usize, members: Mapping, key: Option<Key> },
 }
 
 struct Builder<'f> {
@@ -209,7 +211,7 @@ impl<'f> Builder<'f> {
                 self.open(Frame::List { at, anchor, nodes: Vec::new() }, at)
             }
             Event::MappingStart(anchor, _) => {
-                self.open(Frame::Map { at, anchor, members: Vec::new(), key: None }, at)
+                self.open(Frame::Map { at, anchor, members: Mapping::default(), key: None }, at)
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(),
             Event::Alias(anchor) => self.alias(anchor, at),
@@ -254,7 +256,7 @@ impl<'f> Builder<'f> {
                 self.add(Node { at, data: Data::List(nodes) }, anchor, 1)
             }
             Some(Frame::Map { at, anchor, members, .. }) => {
-                self.add(Node { at, data: Data::Map(members) }, anchor, 1)
+                self.add(Node { at, data: Data::Map(members.into_members()) }, anchor, 1)
             }
             None => Ok(()),
         }
@@ -296,48 +298,11 @@ impl<'f> Builder<'f> {
             },
             Some(Frame::Map { members, key, .. }) => {
                 if let Some(key) = key.take() {
-                    insert(members, key, node, self.findings);
+                    members.insert(key, node, self.findings);
                 }
             }
         }
         Ok(())
-    }
-}
-
-fn insert(members: &mut Vec<(Key, Node)>, key: Key, node: Node, findings: &mut Findings) {
-    if key.name == "<<" {
-        merge(members, node, findings);
-        return;
-    }
-    match members.iter_mut().find(|(old, _)| old.name == key.name) {
-        None => members.push((key, node)),
-        // What was merged in gives way to what is written out.
-        Some((old, place)) if old.at == Position::NOWHERE => (*old, *place) = (key, node),
-        Some((old, _)) => {
-            let (name, line) = (&key.name, old.at.line);
-            let message = format!("`{name}` is here a second time; the first is in line {line}");
-            findings.error(key.at, message);
-        }
-    }
-}
-
-/// `<<: *common`: the members of other mappings, where there are none of that name.
-fn merge(members: &mut Vec<(Key, Node)>, node: Node, findings: &mut Findings) {
-    let at = node.at;
-    let sources = match node.data {
-        Data::List(nodes) => nodes,
-        data => vec![Node { at, data }],
-    };
-    for source in sources {
-        let Data::Map(inherited) = source.data else {
-            findings.error(source.at, format!("`<<` needs a mapping, not {}", source.kind()));
-            continue;
-        };
-        for (key, node) in inherited {
-            if !members.iter().any(|(old, _)| old.name == key.name) {
-                members.push((Key { name: key.name, at: Position::NOWHERE }, node));
-            }
-        }
     }
 }
 

@@ -107,7 +107,7 @@ impl Reader<'_> {
     }
 
     fn read_members(&mut self, fields: &Fields<'_>, inside: &Inside) -> Vec<TaskName> {
-        let before: Vec<TaskName> = self.spots.keys().cloned().collect();
+        let before = self.graph.tasks.len();
         match fields.node("tasks").map(|node| (node, &node.data)) {
             Some((_, Data::List(nodes))) if !nodes.is_empty() => {
                 nodes.iter().for_each(|node| self.read_task(node, None, Some(inside)));
@@ -122,8 +122,8 @@ impl Reader<'_> {
         }
         // The direct members are those that lead to this gather.
         let leads_here = |task: &&Task| task.next.iter().any(|n| n.go.contains(&inside.gather));
-        let tasks = self.graph.tasks.iter().filter(leads_here).map(|task| task.name.clone());
-        tasks.filter(|name| !before.contains(name)).collect()
+        let new = self.graph.tasks.iter().skip(before).filter(leads_here);
+        new.map(|task| task.name.clone()).collect()
     }
 
     /// The transition that leads from a task inside a `parallel` one to its end.
