@@ -147,7 +147,7 @@ pub fn purged_rightly(
 
 /// Order of the outbox (law `nothing_accepted_is_lost` rests on it where receivers fold what they
 /// hear): no message about an execution is held by a relay or published while an earlier one is
-/// pending.
+/// pending. A message that was put aside and replayed has lost its place, and comes when it comes.
 ///
 /// # Errors
 /// If a message overtook another.
@@ -156,7 +156,8 @@ pub fn published_in_order<'a>(
 ) -> Result<(), Violation> {
     let mut pending = BTreeMap::new();
     for message in messages.clone() {
-        if message.publication() == Some(Publication::Pending) {
+        let replayed = message.note.is_some();
+        if message.publication() == Some(Publication::Pending) && !replayed {
             let place = (message.order, message.id);
             let first = pending.entry(message.key.execution).or_insert(place);
             *first = place.min(*first);

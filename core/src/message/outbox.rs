@@ -6,8 +6,8 @@
 //!
 //! The messages about one execution are published in order: only the first that is not yet done
 //! may be taken, so a second one is not sent before the first is confirmed. A repeated publication
-//! may still come late; receivers know it by the message's identity. A parked message stands aside
-//! and holds nothing up.
+//! may still come late; receivers know it by the message's identity. A parked message stands aside,
+//! holds nothing up and, when it is replayed, comes after those that were let past.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
