@@ -102,14 +102,16 @@ fn older_keys_stand_for_the_new_ones() {
             "  next:\n  - {when: succeeded(), publish: {x: '{{ result() }}', y: 2}}\n",
         ),
         (
-            "  decision:\n  - {when: '{{ vars.x }}', next: b}\n  - {when: vars.y, next: c}\n  - default: c\n",
+            "  decision:\n  - {when: '{{ vars.x }}', next: b}\n  - {when: vars.y, next: c}\n  \
+             - default: c\n",
             "  next:\n  - {when: '{{ vars.x }}', do: b}\n  - {when: vars.y, do: c}\n  \
           - {when: 'not ((vars.x) or (vars.y))', do: c}\n",
         ),
         ("  decision:\n  - {next: b, default: true}\n", "  next:\n  - {do: b}\n"),
         (
             "  on_success:\n  - {when: '{{ vars.x }}', do: b}\n  - c\n",
-            "  next:\n  - {when: succeeded() and (vars.x), do: b}\n  - {when: succeeded(), do: c}\n",
+            "  next:\n  - {when: succeeded() and (vars.x), do: b}\n  \
+             - {when: succeeded(), do: c}\n",
         ),
         (
             "  on_complete:\n  - {when: vars.x, next: b, publish: {z: 1}}\n",
@@ -129,15 +131,17 @@ fn older_keys_stand_for_the_new_ones() {
     let list = "tasks:\n- {name: a, action: demo.noop}\n- {name: b, action: demo.noop}\n";
     let mapping = "tasks:\n  a: {action: demo.noop}\n  b: {workflow: demo.noop, type: workflow}\n";
     assert_eq!(graph_of(list), graph_of(mapping));
-    let merged = "vars: &v {a: 1, b: 2}\noutput_map: {<<: *v, b: 3}\ntasks: [{name: a, action: demo.noop}]\n";
+    let merged = "vars: &v {a: 1, b: 2}\noutput_map: {<<: *v, b: 3}\n\
+                  tasks: [{name: a, action: demo.noop}]\n";
     let output = graph_of(merged).output_map;
     assert_eq!(output, [("a".to_string(), json!(1)), ("b".to_string(), json!(3))]);
 }
 
 #[test]
 fn scalars_are_what_yaml_1_2_says() {
-    let text = "vars: {a: 0755, b: 0x1f, c: 1e3, d: yes, e: ~, f: !!str 5, g: 18446744073709551615,\n  \
-          \x20 h: -1, i: 1_000, j: 2026-11-21, k: +5, l: .5, m: 'null', n: True, o: 0o17, p: 1.}\n\
+    let text = "vars: {a: 0755, b: 0x1f, c: 1e3, d: yes, e: ~, f: !!str 5,\n  \
+                g: 18446744073709551615, h: -1, i: 1_000, j: 2026-11-21,\n  \
+                k: +5, l: .5, m: 'null', n: True, o: 0o17, p: 1.}\n\
                 tasks: [{name: a, action: demo.noop}]\n";
     let vars: Value = graph_of(text).vars.into_iter().collect();
     let expected = json!({"a": "0755", "b": 31, "c": 1000.0, "d": "yes", "e": null, "f": "5",
@@ -254,7 +258,8 @@ proptest! {
         match read {
             Ok((definition, _)) => {
                 let text = serde_json::to_string(&definition).expect("JSON");
-                prop_assert_eq!(serde_json::from_str::<Definition>(&text).expect("back"), definition);
+                let back: Definition = serde_json::from_str(&text).expect("back");
+                prop_assert_eq!(back, definition);
             }
             Err(problems) => prop_assert!(problems.iter().any(|problem| problem.is_error())),
         }
@@ -282,7 +287,8 @@ proptest! {
         let read = read_standalone(Path::new("w.yaml"), text.as_bytes(), &catalog);
         let (definition, _) = read.expect("t0 has no predecessor");
         let graph = &definition.workflow().expect("a workflow").graph;
-        let back: Graph = serde_json::from_value(serde_json::to_value(graph).expect("JSON")).expect("back");
+        let stored = serde_json::to_value(graph).expect("JSON");
+        let back: Graph = serde_json::from_value(stored).expect("back");
         prop_assert_eq!(&back, graph);
         for (index, items) in items.iter().enumerate() {
             prop_assert_eq!(graph.tasks[index].with_items.is_some(), items.is_some());
