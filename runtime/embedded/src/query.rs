@@ -1,0 +1,274 @@
+//! What can be looked up, on connections that only read: they see what is committed and never
+//! wait for the writer.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr, SqliteConnection};
+use steadfast_core::queue::Queue;
+use steadfast_core::worker::Worker;
+use steadfast_core::workflow::{Run, Visit};
+use steadfast_core::{ActionRef, DefinitionHash, ExecutionId, Status};
+use steadfast_services::port::{
+    Commit, ExecutionFilter, ExecutionView, Load, Query, QueueView, Store, StoreError, TaskView,
+    Transaction,
+};
+
+use crate::args::Args;
+use crate::code::Code;
+use crate::error::store_error;
+use crate::row::{Reader, parse};
+use crate::store::EmbeddedStore;
+use crate::table::Decoder;
+use crate::table::execution::{ExecutionDecoder, columns as execution};
+use crate::table::payload::outcome;
+use crate::table::queue::{QueueDecoder, columns as queue};
+use crate::table::run::{RunDecoder, columns as run};
+use crate::table::visit::{VisitDecoder, columns as visit};
+use crate::table::worker::{WorkerDecoder, columns as worker};
+use crate::transaction::EmbeddedTransaction;
+
+/// An execution with its parameters and outcome.
+const VIEW: &str = concat!(
+    "SELECT ",
+    execution!("e."),
+    ", p.value, o.result, o.error FROM execution e \
+     LEFT JOIN execution_parameters p ON p.execution = e.id \
+     LEFT JOIN execution_outcome o ON o.execution = e.id WHERE "
+);
+
+const TASKS: &str = concat!(
+    "SELECT ",
+    execution!("e."),
+    ", o.error FROM execution e INDEXED BY execution_by_run \
+     LEFT JOIN execution_outcome o ON o.execution = e.id \
+     WHERE e.run = ? AND e.id > ? ORDER BY e.id LIMIT ?"
+);
+
+const RUN: &str = concat!("SELECT ", run!(), " FROM run r WHERE r.execution = ?");
+
+const VISITS: &str =
+    concat!("SELECT ", visit!(), " FROM visit t WHERE t.run = ? ORDER BY t.task, t.occurrence");
+
+/// Who is first in line has waited the longest.
+macro_rules! queue_view {
+    ($of:literal) => {
+        concat!(
+            "SELECT ",
+            queue!(),
+            ", (SELECT count(*) FROM execution x INDEXED BY execution_line \
+                WHERE x.status = 1 AND x.queue = q.key), \
+             (SELECT count(*) FROM execution x INDEXED BY execution_holding \
+              WHERE x.status BETWEEN 2 AND 5 AND x.queue = q.key), \
+             (SELECT x.created_at FROM execution x INDEXED BY execution_line \
+              WHERE x.status = 1 AND x.queue = q.key ORDER BY x.line, x.id LIMIT 1) \
+             FROM queue q ",
+            $of,
+            " ORDER BY q.key"
+        )
+    };
+}
+
+const WORKERS: &str = concat!(
+    "SELECT ",
+    worker!(),
+    ", (SELECT count(*) FROM execution x INDEXED BY execution_live \
+        WHERE x.status BETWEEN 3 AND 5 AND x.worker = w.name AND x.incarnation = w.incarnation) \
+     FROM worker w ORDER BY w.name"
+);
+
+const COUNTS: &str =
+    "SELECT status, count(*) FROM execution INDEXED BY execution_by_status GROUP BY status";
+
+impl EmbeddedStore {
+    async fn read(&self, sql: impl SqlSafeStr, args: Args) -> Load<Vec<SqliteRow>> {
+        let mut connection = self.readers().acquire().await.map_err(|error| store_error(&error))?;
+        fetch(&mut connection, sql.into_sql_str(), args).await
+    }
+}
+
+async fn fetch(connection: &mut SqliteConnection, sql: SqlStr, args: Args) -> Load<Vec<SqliteRow>> {
+    let rows = sqlx::query_with(sql, args.finish()?).fetch_all(connection).await;
+    rows.map_err(|error| store_error(&error))
+}
+
+/// Commits a transaction that may as well be repeated.
+pub(crate) async fn finish(tx: EmbeddedTransaction) -> Load<()> {
+    match tx.commit().await {
+        Commit::Committed(_) => Ok(()),
+        Commit::Failed(error) => Err(error),
+        Commit::Unknown(reason) => Err(StoreError::Unavailable(reason)),
+    }
+}
+
+fn of_id(id: u64) -> Args {
+    let mut args = Args::default();
+    args.int(id);
+    args
+}
+
+fn of_text(text: &str) -> Args {
+    let mut args = Args::default();
+    args.text(text);
+    args
+}
+
+fn views(rows: &[SqliteRow]) -> Load<Vec<ExecutionView>> {
+    let mut decoder = ExecutionDecoder::default();
+    let view = |row| {
+        let mut row = Reader::new(row);
+        let execution = decoder.decode(&mut row)?;
+        let empty = || Ok(serde_json::Value::Object(serde_json::Map::new()));
+        let parameters = row.opt_text()?.map_or_else(empty, parse)?;
+        Ok(ExecutionView { execution, parameters, outcome: outcome(&mut row)? })
+    };
+    rows.iter().map(view).collect()
+}
+
+impl Query for EmbeddedStore {
+    async fn execution(&self, id: ExecutionId) -> Load<Option<ExecutionView>> {
+        let sql = AssertSqlSafe(format!("{VIEW} e.id = ?"));
+        Ok(views(&self.read(sql, of_id(id.0)).await?)?.pop())
+    }
+
+    async fn executions(&self, filter: &ExecutionFilter) -> Load<Vec<ExecutionView>> {
+        let (sql, args) = listing(filter);
+        views(&self.read(AssertSqlSafe(sql), args).await?)
+    }
+
+    async fn tasks(
+        &self,
+        run: ExecutionId,
+        after: Option<ExecutionId>,
+        limit: u32,
+    ) -> Load<Vec<TaskView>> {
+        let mut args = of_id(run.0);
+        args.int(after.map_or(0, |id| id.0));
+        args.int(limit);
+        let rows = self.read(TASKS, args).await?;
+        let mut decoder = ExecutionDecoder::default();
+        let view = |row| {
+            let mut row = Reader::new(row);
+            let execution = decoder.decode(&mut row)?;
+            Ok(TaskView { execution, error: row.opt_text()?.map(str::to_owned) })
+        };
+        rows.iter().map(view).collect()
+    }
+
+    async fn run(&self, id: ExecutionId) -> Load<Option<(Run, Vec<Visit>)>> {
+        let failed = |error: sqlx::Error| store_error(&error);
+        // Both statements see the same moment.
+        let mut tx = self.readers().begin().await.map_err(failed)?;
+        let runs = fetch(&mut tx, SqlStr::from_static(RUN), of_id(id.0)).await?;
+        let visits = fetch(&mut tx, SqlStr::from_static(VISITS), of_id(id.0)).await?;
+        tx.rollback().await.map_err(failed)?;
+        let run = RunDecoder::all(&runs)?.pop();
+        Ok(run.zip(Some(VisitDecoder::all(&visits)?)))
+    }
+
+    async fn queues(&self, action: Option<&ActionRef>) -> Load<Vec<QueueView>> {
+        let rows = match action {
+            None => self.read(queue_view!(""), Args::default()).await?,
+            Some(action) => {
+                self.read(queue_view!("WHERE q.action = ?"), of_text(action.as_str())).await?
+            }
+        };
+        let view = |row| {
+            let mut row = Reader::new(row);
+            let queue: Queue = QueueDecoder.decode(&mut row)?;
+            let (waiting, holding) = (row.int()?, row.int()?);
+            Ok(QueueView { queue, waiting, holding, oldest_waiting: row.opt_time()? })
+        };
+        rows.iter().map(view).collect()
+    }
+
+    async fn workers(&self) -> Load<Vec<(Worker, u32)>> {
+        let rows = self.read(WORKERS, Args::default()).await?;
+        let view = |row| {
+            let mut row = Reader::new(row);
+            Ok((WorkerDecoder.decode(&mut row)?, row.small()?))
+        };
+        rows.iter().map(view).collect()
+    }
+
+    async fn count_by_status(&self) -> Load<Vec<(Status, u64)>> {
+        let mut counts: Vec<(Status, u64)> = Status::ALL.map(|status| (status, 0)).to_vec();
+        for row in &self.read(COUNTS, Args::default()).await? {
+            let mut row = Reader::new(row);
+            let (status, found): (Status, u64) = (row.word()?, row.int()?);
+            counts.iter_mut().filter(|count| count.0 == status).for_each(|count| count.1 = found);
+        }
+        Ok(counts)
+    }
+
+    async fn definition(&self, hash: &DefinitionHash) -> Load<Option<String>> {
+        let sql = "SELECT body FROM definition WHERE hash = ?";
+        let rows = self.read(sql, of_text(hash.as_str())).await?;
+        rows.first().map(|row| Reader::new(row).text().map(str::to_owned)).transpose()
+    }
+
+    async fn put_definitions(&self, definitions: &[(DefinitionHash, String)]) -> Load<()> {
+        let mut tx = self.begin().await?;
+        tx.put_definitions(definitions).await?;
+        finish(tx).await
+    }
+
+    async fn note(&self, key: &str) -> Load<Option<String>> {
+        let sql = "SELECT value FROM note WHERE key = ?";
+        let rows = self.read(sql, of_text(key)).await?;
+        rows.first().map(|row| Reader::new(row).text().map(str::to_owned)).transpose()
+    }
+
+    async fn put_note(&self, key: &str, value: &str) -> Load<()> {
+        let mut tx = self.begin().await?;
+        tx.put_note(key, value).await?;
+        finish(tx).await
+    }
+}
+
+/// The statement for a page of executions. Each wanted status contributes its newest rows, found
+/// in an index in order, and the newest of those are the page.
+fn listing(filter: &ExecutionFilter) -> (String, Args) {
+    let mut args = Args::default();
+    let mut arms = Vec::new();
+    if filter.statuses.is_empty() {
+        arms.push(arm(filter, None, &mut args));
+    }
+    for status in &filter.statuses {
+        arms.push(arm(filter, Some(*status), &mut args));
+    }
+    args.int(filter.limit);
+    let ids = arms.join(" UNION ");
+    let sql = format!("{VIEW} e.id IN ({ids} ORDER BY 1 DESC LIMIT ?) ORDER BY e.id DESC");
+    (sql, args)
+}
+
+fn arm(filter: &ExecutionFilter, status: Option<Status>, args: &mut Args) -> String {
+    let mut conditions = vec!["1"];
+    if let Some(parent) = filter.parent {
+        conditions.push("x.run = ?");
+        args.int(parent.0);
+    }
+    if let Some(action) = &filter.action {
+        conditions.push("x.action = ?");
+        args.text(action.as_str());
+    }
+    if let Some(status) = status {
+        conditions.push("x.status = ?");
+        args.int(status.code());
+    }
+    if let Some(cursor) = filter.cursor {
+        conditions.push("x.id < ?");
+        args.int(cursor.0.0);
+    }
+    args.int(filter.limit);
+    // Nearly all that is kept has completed, and every other status is rarer than any action.
+    let index = match (filter.parent, &filter.action, status) {
+        (Some(_), ..) => "INDEXED BY execution_by_run",
+        (None, Some(_), None | Some(Status::Completed)) => "INDEXED BY execution_by_action",
+        (None, _, Some(_)) => "INDEXED BY execution_by_status",
+        (None, None, None) => "NOT INDEXED",
+    };
+    format!(
+        "SELECT id FROM (SELECT x.id FROM execution x {index} WHERE {} ORDER BY x.id DESC LIMIT ?)",
+        conditions.join(" AND ")
+    )
+}

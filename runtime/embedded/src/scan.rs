@@ -1,0 +1,207 @@
+//! The statements that read. Every one that is on a hot path names its index, so that SQLite
+//! refuses to prepare it rather than read the whole table.
+
+use crate::shape::Shape;
+use crate::table::execution::{columns as execution, pointer_columns as pointer};
+use crate::table::queue::columns as queue;
+use crate::table::run::columns as run;
+use crate::table::visit::columns as visit;
+use crate::table::worker::columns as worker;
+
+pub(crate) const LIVE_WORKERS: &str =
+    concat!("SELECT ", worker!(), " FROM worker w WHERE w.state <> 4 ORDER BY w.name");
+
+pub(crate) static WORKERS: Shape = Shape::new(
+    1,
+    concat!("SELECT ", worker!(), " FROM worker w WHERE w.name IN ("),
+    ") ORDER BY w.name",
+);
+
+pub(crate) static QUEUES: Shape = Shape::new(
+    1,
+    concat!("SELECT ", queue!(), " FROM queue q WHERE q.key IN ("),
+    ") ORDER BY q.key",
+);
+
+/// Rows of queue and whether its slots are counted.
+pub(crate) static OCCUPANCY: Shape = Shape::new(
+    2,
+    "WITH k(queue, limited) AS (",
+    ") SELECT k.queue, \
+     (SELECT count(*) FROM execution x INDEXED BY execution_line \
+      WHERE x.status = 1 AND x.queue = k.queue), \
+     CASE WHEN k.limited THEN \
+      (SELECT count(*) FROM execution x INDEXED BY execution_holding \
+       WHERE x.status BETWEEN 2 AND 5 AND x.queue = k.queue) \
+     ELSE 0 END \
+     FROM k WHERE k.queue IS NOT NULL",
+);
+
+/// Queues, then how many of each.
+pub(crate) static LINE: Shape = Shape::new(
+    1,
+    "WITH k(queue) AS (",
+    concat!(
+        ") SELECT ",
+        execution!("e."),
+        " FROM k CROSS JOIN execution e ON e.id IN (\
+         SELECT x.id FROM execution x INDEXED BY execution_line \
+         WHERE x.status = 1 AND x.queue = k.queue ORDER BY x.line, x.id LIMIT ?) \
+         ORDER BY e.queue, e.line, e.id"
+    ),
+);
+
+pub(crate) const RUNS: &str = concat!(
+    "SELECT ",
+    run!(),
+    " FROM run r WHERE r.execution IN (SELECT value FROM json_each(?)) ORDER BY r.execution"
+);
+
+pub(crate) const EXECUTIONS: &str = concat!(
+    "SELECT ",
+    execution!("e."),
+    " FROM execution e WHERE e.id IN (SELECT value FROM json_each(?)) ORDER BY e.id"
+);
+
+pub(crate) static BY_KEY: Shape = Shape::new(
+    1,
+    concat!(
+        "SELECT ",
+        execution!("e."),
+        " FROM execution e INDEXED BY execution_key WHERE e.idempotency_key IN ("
+    ),
+    ") ORDER BY e.id",
+);
+
+/// Runtimes, then twice how many.
+pub(crate) static READY: Shape = Shape::new(
+    1,
+    "WITH k(runtime) AS (",
+    concat!(
+        ") SELECT ",
+        execution!("e."),
+        " FROM execution e WHERE e.id IN (\
+         SELECT x.id FROM k CROSS JOIN execution x ON x.id IN (\
+         SELECT y.id FROM execution y INDEXED BY execution_ready \
+         WHERE y.status = 2 AND y.runtime = k.runtime ORDER BY y.id LIMIT ?) \
+         ORDER BY x.id LIMIT ?) ORDER BY e.id"
+    ),
+);
+
+/// Runs, how many of each.
+pub(crate) const ENDED_CHILDREN: &str = concat!(
+    "SELECT ",
+    execution!("e."),
+    " FROM (SELECT DISTINCT value FROM json_each(?)) k CROSS JOIN execution e ON e.id IN (\
+     SELECT x.id FROM execution x INDEXED BY execution_ended_child \
+     WHERE x.status >= 7 AND x.folded = 0 AND x.run = k.value ORDER BY x.id LIMIT ?) \
+     ORDER BY e.run, e.id"
+);
+
+/// Runs, how many of each.
+pub(crate) const LIVE_CHILDREN: &str = concat!(
+    "SELECT ",
+    pointer!(),
+    " FROM (SELECT DISTINCT value FROM json_each(?)) k CROSS JOIN execution e ON e.id IN (\
+     SELECT x.id FROM execution x INDEXED BY execution_live_child \
+     WHERE x.status < 7 AND x.run = k.value ORDER BY x.cancel_requested, x.id LIMIT ?) \
+     ORDER BY e.run, e.cancel_requested, e.id"
+);
+
+pub(crate) const OPEN_VISITS: &str = concat!(
+    "SELECT ",
+    visit!(),
+    " FROM (SELECT DISTINCT value FROM json_each(?)) k \
+     CROSS JOIN visit t INDEXED BY visit_open ON t.run = k.value AND t.open = 1 \
+     ORDER BY t.run, t.task, t.occurrence"
+);
+
+pub(crate) const PARAMETERS: &str = "SELECT p.execution, p.value FROM execution_parameters p \
+     WHERE p.execution IN (SELECT value FROM json_each(?)) ORDER BY p.execution";
+
+pub(crate) const ERRORS: &str = "SELECT o.execution, o.error FROM execution_outcome o \
+     WHERE o.execution IN (SELECT value FROM json_each(?)) AND o.error IS NOT NULL \
+     ORDER BY o.execution";
+
+pub(crate) static VISIT_RESULTS: Shape = Shape::new(
+    3,
+    "WITH k(run, task, occurrence) AS (",
+    ") SELECT e.run, e.task, e.occurrence, e.item, e.status, o.result, o.error \
+     FROM k CROSS JOIN execution e INDEXED BY execution_place \
+     ON e.run = k.run AND e.task = k.task AND e.occurrence = k.occurrence AND e.status >= 7 \
+     LEFT JOIN execution_outcome o ON o.execution = e.id \
+     ORDER BY e.run, e.task, e.occurrence, COALESCE(e.item, -1)",
+);
+
+pub(crate) static ITEMS: Shape = Shape::new(
+    4,
+    "WITH k(run, task, occurrence, page) AS (",
+    ") SELECT i.run, i.task, i.occurrence, i.page, i.items \
+     FROM k CROSS JOIN visit_items i ON i.run = k.run AND i.task = k.task \
+     AND i.occurrence = k.occurrence AND i.page = k.page \
+     ORDER BY i.run, i.task, i.occurrence, i.page",
+);
+
+pub(crate) const POINTERS: &str = concat!(
+    "SELECT ",
+    pointer!(),
+    " FROM execution e WHERE e.id IN (SELECT value FROM json_each(?)) ORDER BY e.id"
+);
+
+pub(crate) const DUE: &str = concat!(
+    "SELECT ",
+    pointer!(),
+    " FROM execution e INDEXED BY execution_due WHERE e.wake_at <= ? \
+     ORDER BY e.wake_at, e.id LIMIT ?"
+);
+
+pub(crate) const ORPHANS: &str = concat!(
+    "SELECT ",
+    pointer!(),
+    " FROM execution e INDEXED BY execution_live LEFT JOIN worker w ON w.name = e.worker \
+     WHERE e.status BETWEEN 3 AND 5 AND e.worker IS NOT NULL \
+     AND (w.name IS NULL OR w.state IN (2, 4) OR w.incarnation <> e.incarnation) LIMIT ?"
+);
+
+/// From each queue to the next, without looking at those who wait between.
+pub(crate) const LINES: &str = "WITH RECURSIVE step(queue) AS (\
+     SELECT min(x.queue) FROM execution x INDEXED BY execution_line WHERE x.status = 1 \
+     UNION ALL \
+     SELECT (SELECT min(x.queue) FROM execution x INDEXED BY execution_line \
+             WHERE x.status = 1 AND x.queue > step.queue) \
+     FROM step WHERE step.queue IS NOT NULL LIMIT ?) \
+     SELECT queue FROM step WHERE queue IS NOT NULL";
+
+/// From each runtime to the next.
+pub(crate) const READY_RUNTIMES: &str = "WITH RECURSIVE step(runtime) AS (\
+     SELECT min(x.runtime) FROM execution x INDEXED BY execution_ready WHERE x.status = 2 \
+     UNION ALL \
+     SELECT (SELECT min(x.runtime) FROM execution x INDEXED BY execution_ready \
+             WHERE x.status = 2 AND x.runtime > step.runtime) \
+     FROM step WHERE step.runtime IS NOT NULL) \
+     SELECT runtime FROM step WHERE runtime IS NOT NULL";
+
+/// How many of each, three times, and how many in all.
+pub(crate) const RUNNABLE: &str = "WITH RECURSIVE step(run) AS (\
+     SELECT min(x.run) FROM execution x INDEXED BY execution_ended_child \
+     WHERE x.status >= 7 AND x.folded = 0 AND x.run IS NOT NULL \
+     UNION ALL \
+     SELECT (SELECT min(x.run) FROM execution x INDEXED BY execution_ended_child \
+             WHERE x.status >= 7 AND x.folded = 0 AND x.run > step.run) \
+     FROM step WHERE step.run IS NOT NULL LIMIT ?) \
+     SELECT run FROM step WHERE run IS NOT NULL \
+     UNION \
+     SELECT id FROM (SELECT x.id FROM execution x INDEXED BY execution_ready \
+                     WHERE x.status = 2 AND x.runtime IS NULL ORDER BY x.id LIMIT ?) \
+     UNION \
+     SELECT execution FROM (SELECT r.execution FROM run r INDEXED BY run_open \
+                            CROSS JOIN execution e ON e.id = r.execution \
+                            WHERE r.open = 1 AND (e.status >= 7 OR e.cancel_requested) LIMIT ?) \
+     ORDER BY 1 LIMIT ?";
+
+pub(crate) const HELD: &str = "SELECT e.id, e.attempt, e.queue, e.cancel_requested \
+     FROM execution e INDEXED BY execution_live \
+     WHERE e.status BETWEEN 3 AND 5 AND e.worker = ? AND e.incarnation = ? ORDER BY e.id";
+
+pub(crate) const QUEUES_OF: &str =
+    "SELECT q.key FROM queue q INDEXED BY queue_by_action WHERE q.action = ? ORDER BY q.key";

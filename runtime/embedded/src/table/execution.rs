@@ -1,0 +1,326 @@
+//! Executions: the hot table.
+
+use std::collections::BTreeMap;
+
+use steadfast_core::execution::{Execution, Idempotency};
+use steadfast_core::{
+    ActionRef, Attempt, DefinitionHash, ExecutionId, Incarnation, ItemKey, Order, Policy, QueueKey,
+    Runtime, TaskKey, TaskName, Version, Work, WorkerId, WorkerName,
+};
+use steadfast_services::port::{Held, Load, Pointer};
+
+use super::{Decoder, Table, Versioned};
+use crate::args::Args;
+use crate::code::Code;
+use crate::row::{Last, Reader, parse};
+use crate::shape::Shape;
+
+/// The columns in the order in which they are written and read.
+macro_rules! columns {
+    ($of:literal) => {
+        concat!(
+            $of,
+            "id,",
+            $of,
+            "version,",
+            $of,
+            "status,",
+            $of,
+            "runtime,",
+            $of,
+            "queue,",
+            $of,
+            "line,",
+            $of,
+            "attempt,",
+            $of,
+            "failures,",
+            $of,
+            "losses,",
+            $of,
+            "worker,",
+            $of,
+            "incarnation,",
+            $of,
+            "cancel_requested,",
+            $of,
+            "folded,",
+            $of,
+            "wake_at,",
+            $of,
+            "started_at,",
+            $of,
+            "ended_at,",
+            $of,
+            "cause,",
+            $of,
+            "excluded,",
+            $of,
+            "run,",
+            $of,
+            "task,",
+            $of,
+            "occurrence,",
+            $of,
+            "item,",
+            $of,
+            "action,",
+            $of,
+            "definition,",
+            $of,
+            "transport,",
+            $of,
+            "created_at,",
+            $of,
+            "retry_of,",
+            $of,
+            "selector,",
+            $of,
+            "policy,",
+            $of,
+            "idempotency_key,",
+            $of,
+            "fingerprint"
+        )
+    };
+}
+pub(crate) use columns;
+
+/// What `Pointer`s are made of.
+macro_rules! pointer_columns {
+    () => {
+        "e.id, e.queue, e.definition, e.status >= 7 OR e.cancel_requested"
+    };
+}
+pub(crate) use pointer_columns;
+
+/// The table.
+pub(crate) struct Executions;
+
+static INSERT: Shape = Shape::new(
+    31,
+    concat!("INSERT INTO execution (", columns!(""), ") SELECT * FROM (",),
+    ") WHERE column1 IS NOT NULL",
+);
+
+/// What never changes after the insert is not written again.
+static UPDATE: Shape = Shape::new(
+    16,
+    "UPDATE execution SET version = v.column2, status = v.column3, line = v.column4, \
+     attempt = v.column5, failures = v.column6, losses = v.column7, worker = v.column8, \
+     incarnation = v.column9, cancel_requested = v.column10, folded = v.column11, \
+     wake_at = v.column12, started_at = v.column13, ended_at = v.column14, cause = v.column15, \
+     excluded = v.column16 FROM (",
+    ") AS v WHERE execution.id = v.column1 AND execution.version = v.column2 - 1",
+);
+
+impl Table for Executions {
+    type Row = Execution;
+
+    const NAME: &'static str = "execution";
+    const INSERT: &'static Shape = &INSERT;
+
+    fn bind_insert(row: &Execution, args: &mut Args) {
+        args.int(row.id.0);
+        args.int(row.version.0);
+        args.int(row.status.code());
+        match &row.work {
+            Work::Runtime(runtime) => args.common(runtime.as_str()),
+            Work::Workflow => args.null(),
+        }
+        args.common(row.queue.as_str());
+        args.opt_int(row.order.map(|order| order.0));
+        bind_attempt(row, args);
+        args.int(row.cancel_requested);
+        args.int(row.folded);
+        bind_times(row, args);
+        bind_excluded(row, args);
+        bind_place(row.place.as_ref(), args);
+        args.common(row.action.as_str());
+        args.common(row.definition.as_str());
+        args.int(row.transport.code());
+        args.int(row.created_at.as_micros());
+        args.opt_int(row.retry_of.map(|id| id.0));
+        args.json_unless(row.selector.is_empty(), &row.selector);
+        args.json_unless(row.policy == Policy::DEFAULT, &row.policy);
+        args.opt_text(row.idempotency.as_ref().map(|i| i.key.as_str()));
+        args.opt_text(row.idempotency.as_ref().map(|i| i.fingerprint.as_str()));
+    }
+}
+
+impl Versioned for Executions {
+    const UPDATE: &'static Shape = &UPDATE;
+
+    fn bind_update(row: &Execution, args: &mut Args) {
+        args.int(row.id.0);
+        args.int(row.version.0);
+        args.int(row.status.code());
+        args.opt_int(row.order.map(|order| order.0));
+        bind_attempt(row, args);
+        args.int(row.cancel_requested);
+        args.int(row.folded);
+        bind_times(row, args);
+        bind_excluded(row, args);
+    }
+}
+
+fn bind_attempt(row: &Execution, args: &mut Args) {
+    args.int(row.attempt.0);
+    args.int(row.failures);
+    args.int(row.losses);
+    match &row.worker {
+        Some(worker) => {
+            args.common(worker.name.as_str());
+            args.int(worker.incarnation.0);
+        }
+        None => args.nulls(2),
+    }
+}
+
+fn bind_times(row: &Execution, args: &mut Args) {
+    args.opt_int(row.wake_at.map(|at| at.as_micros()));
+    args.opt_int(row.started_at.map(|at| at.as_micros()));
+    args.opt_int(row.ended_at.map(|at| at.as_micros()));
+    args.opt_int(row.cause.map(Code::code));
+}
+
+fn bind_excluded(row: &Execution, args: &mut Args) {
+    args.json_unless(row.excluded.is_empty(), &row.excluded);
+}
+
+fn bind_place(place: Option<&ItemKey>, args: &mut Args) {
+    match place {
+        Some(place) => {
+            args.int(place.task.run.0);
+            args.common(place.task.task.as_str());
+            args.int(place.task.occurrence);
+            args.opt_int(place.index);
+        }
+        None => args.nulls(4),
+    }
+}
+
+/// Reads whole executions.
+#[derive(Default)]
+pub(crate) struct ExecutionDecoder {
+    runtime: Last<Runtime>,
+    queue: Last<QueueKey>,
+    worker: Last<WorkerName>,
+    task: Last<TaskName>,
+    action: Last<ActionRef>,
+    definition: Last<DefinitionHash>,
+    selector: Last<BTreeMap<String, String>>,
+    policy: Last<Policy>,
+}
+
+impl Decoder for ExecutionDecoder {
+    type Row = Execution;
+
+    fn decode(&mut self, row: &mut Reader<'_>) -> Load<Execution> {
+        Ok(Execution {
+            id: ExecutionId(row.int()?),
+            version: Version(row.int()?),
+            status: row.word()?,
+            work: match row.opt_text()? {
+                Some(text) => Work::Runtime(self.runtime.get(text, |text| Ok(text.into()))?),
+                None => Work::Workflow,
+            },
+            queue: self.queue.get(row.text()?, |text| Ok(text.into()))?,
+            order: row.opt_int()?.map(Order),
+            attempt: Attempt(row.small()?),
+            failures: row.small()?,
+            losses: row.small()?,
+            worker: self.worker(row)?,
+            cancel_requested: row.flag()?,
+            folded: row.flag()?,
+            wake_at: row.opt_time()?,
+            started_at: row.opt_time()?,
+            ended_at: row.opt_time()?,
+            cause: row.opt_word()?,
+            excluded: row.json_or(Vec::new)?,
+            place: self.place(row)?,
+            action: self.action.get(row.text()?, |text| Ok(text.into()))?,
+            definition: self.definition.get(row.text()?, |text| Ok(text.into()))?,
+            transport: row.word()?,
+            created_at: row.time()?,
+            retry_of: row.opt_int()?.map(ExecutionId),
+            selector: match row.opt_text()? {
+                Some(text) => self.selector.get(text, parse)?,
+                None => BTreeMap::new(),
+            },
+            policy: match row.opt_text()? {
+                Some(text) => self.policy.get(text, parse)?,
+                None => Policy::DEFAULT,
+            },
+            idempotency: idempotency(row)?,
+        })
+    }
+}
+
+impl ExecutionDecoder {
+    fn worker(&mut self, row: &mut Reader<'_>) -> Load<Option<WorkerId>> {
+        let name = row.opt_text()?;
+        let incarnation = row.opt_int()?.map(Incarnation);
+        let Some((name, incarnation)) = name.zip(incarnation) else { return Ok(None) };
+        let name = self.worker.get(name, |text| Ok(text.into()))?;
+        Ok(Some(WorkerId { name, incarnation }))
+    }
+
+    fn place(&mut self, row: &mut Reader<'_>) -> Load<Option<ItemKey>> {
+        let (run, task) = (row.opt_int()?, row.opt_text()?);
+        let (occurrence, index) = (row.opt_small()?, row.opt_small()?);
+        let (Some(run), Some(task), Some(occurrence)) = (run, task, occurrence) else {
+            return Ok(None);
+        };
+        let task = self.task.get(task, |text| Ok(text.into()))?;
+        let task = TaskKey { run: ExecutionId(run), task, occurrence };
+        Ok(Some(ItemKey { task, index }))
+    }
+}
+
+fn idempotency(row: &mut Reader<'_>) -> Load<Option<Idempotency>> {
+    let (key, fingerprint) = (row.opt_text()?, row.opt_text()?);
+    Ok(key.zip(fingerprint).map(|(key, fingerprint)| Idempotency {
+        key: key.to_owned(),
+        fingerprint: fingerprint.to_owned(),
+    }))
+}
+
+/// Reads [`Pointer`]s.
+#[derive(Default)]
+pub(crate) struct PointerDecoder {
+    queue: Last<QueueKey>,
+    definition: Last<DefinitionHash>,
+}
+
+impl Decoder for PointerDecoder {
+    type Row = Pointer;
+
+    fn decode(&mut self, row: &mut Reader<'_>) -> Load<Pointer> {
+        Ok(Pointer {
+            execution: ExecutionId(row.int()?),
+            queue: self.queue.get(row.text()?, |text| Ok(text.into()))?,
+            definition: self.definition.get(row.text()?, |text| Ok(text.into()))?,
+            stopping: row.flag()?,
+        })
+    }
+}
+
+/// Reads [`Held`] attempts: id, attempt, queue, whether it should stop.
+#[derive(Default)]
+pub(crate) struct HeldDecoder {
+    queue: Last<QueueKey>,
+}
+
+impl Decoder for HeldDecoder {
+    type Row = Held;
+
+    fn decode(&mut self, row: &mut Reader<'_>) -> Load<Held> {
+        Ok(Held {
+            execution: ExecutionId(row.int()?),
+            token: Attempt(row.small()?).token(),
+            queue: self.queue.get(row.text()?, |text| Ok(text.into()))?,
+            cancel_requested: row.flag()?,
+        })
+    }
+}

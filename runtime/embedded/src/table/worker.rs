@@ -1,0 +1,94 @@
+//! Workers.
+
+use steadfast_core::worker::Worker;
+use steadfast_core::{Incarnation, Version, WorkerName};
+use steadfast_services::port::Load;
+
+use super::{Decoder, Table, Versioned};
+use crate::args::Args;
+use crate::code::Code;
+use crate::row::Reader;
+use crate::shape::Shape;
+
+/// The columns in the order in which they are written and read.
+macro_rules! columns {
+    () => {
+        "w.name, w.version, w.incarnation, w.state, w.cordoned, w.healthy, w.runtimes, w.labels, \
+         w.capacity, w.lease_until, w.last_beat, w.registered_at"
+    };
+}
+pub(crate) use columns;
+
+/// The table.
+pub(crate) struct Workers;
+
+static INSERT: Shape = Shape::new(
+    12,
+    "INSERT INTO worker (name, version, incarnation, state, cordoned, healthy, runtimes, labels, \
+     capacity, lease_until, last_beat, registered_at) SELECT * FROM (",
+    ") WHERE column1 IS NOT NULL",
+);
+
+static UPDATE: Shape = Shape::new(
+    12,
+    "UPDATE worker SET version = v.column2, incarnation = v.column3, state = v.column4, \
+     cordoned = v.column5, healthy = v.column6, runtimes = v.column7, labels = v.column8, \
+     capacity = v.column9, lease_until = v.column10, last_beat = v.column11, \
+     registered_at = v.column12 FROM (",
+    ") AS v WHERE worker.name = v.column1 AND worker.version = v.column2 - 1",
+);
+
+impl Table for Workers {
+    type Row = Worker;
+
+    const NAME: &'static str = "worker";
+    const INSERT: &'static Shape = &INSERT;
+
+    fn bind_insert(row: &Worker, args: &mut Args) {
+        args.text(row.name.as_str());
+        args.int(row.version.0);
+        args.int(row.incarnation.0);
+        args.int(row.state.code());
+        args.int(row.cordoned);
+        args.int(row.healthy);
+        args.json(&row.runtimes);
+        args.json(&row.labels);
+        args.int(row.capacity);
+        args.int(row.lease_until.as_micros());
+        args.int(row.last_beat.as_micros());
+        args.int(row.registered_at.as_micros());
+    }
+}
+
+impl Versioned for Workers {
+    const UPDATE: &'static Shape = &UPDATE;
+
+    fn bind_update(row: &Worker, args: &mut Args) {
+        Self::bind_insert(row, args);
+    }
+}
+
+/// Reads workers.
+#[derive(Default)]
+pub(crate) struct WorkerDecoder;
+
+impl Decoder for WorkerDecoder {
+    type Row = Worker;
+
+    fn decode(&mut self, row: &mut Reader<'_>) -> Load<Worker> {
+        Ok(Worker {
+            name: WorkerName::new(row.text()?),
+            version: Version(row.int()?),
+            incarnation: Incarnation(row.int()?),
+            state: row.word()?,
+            cordoned: row.flag()?,
+            healthy: row.flag()?,
+            runtimes: row.json()?,
+            labels: row.json()?,
+            capacity: row.small()?,
+            lease_until: row.time()?,
+            last_beat: row.time()?,
+            registered_at: row.time()?,
+        })
+    }
+}

@@ -1,0 +1,458 @@
+//! A transaction. It has SQLite's write lock from its beginning, so everything that it reads is
+//! locked and nothing can come between.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{SqlSafeStr, SqlStr};
+use steadfast_core::decision::ItemPage;
+use steadfast_core::execution::Execution;
+use steadfast_core::queue::{Occupancy, Queue};
+use steadfast_core::worker::Worker;
+use steadfast_core::workflow::{Run, Visit};
+use steadfast_core::{
+    ActionRef, DefinitionHash, ExecutionId, QueueKey, Runtime, TaskKey, Timestamp, WorkerId,
+    WorkerName,
+};
+use steadfast_services::port::{
+    Batch, Commit, Committed, Held, Load, Pointer, StoreError, Transaction, VisitResult,
+};
+use tokio::sync::OwnedMutexGuard;
+
+use crate::args::Args;
+use crate::error::{Class, failed_commit, store_error};
+use crate::row::Reader;
+use crate::scan;
+use crate::shape::{MOST, Shape};
+use crate::store::{CLOCK_NOTE, Writer};
+use crate::table::execution::{ExecutionDecoder, Executions, HeldDecoder, PointerDecoder};
+use crate::table::payload::{
+    ErrorDecoder, ItemDecoder, Items, Outcomes, Parameters, ParametersDecoder, VisitResultDecoder,
+};
+use crate::table::queue::{QueueDecoder, Queues};
+use crate::table::run::{RunDecoder, Runs};
+use crate::table::visit::{VisitDecoder, Visits, bind_task_key};
+use crate::table::worker::{WorkerDecoder, Workers};
+use crate::table::{Decoder, Table, Versioned};
+
+/// A transaction of the [`EmbeddedStore`](crate::EmbeddedStore). Dropping it rolls it back.
+pub struct EmbeddedTransaction {
+    writer: OwnedMutexGuard<Writer>,
+    now: Timestamp,
+    open: bool,
+}
+
+impl EmbeddedTransaction {
+    pub(crate) const fn begun(writer: OwnedMutexGuard<Writer>, now: Timestamp) -> Self {
+        Self { writer, now, open: true }
+    }
+
+    /// The rows that a statement finds.
+    async fn rows(&mut self, sql: SqlStr, args: Args) -> Load<Vec<SqliteRow>> {
+        let args = args.finish()?;
+        let connection = self.writer.connection()?;
+        let rows = sqlx::query_with(sql, args).fetch_all(connection).await;
+        rows.map_err(|error| self.fail(&error))
+    }
+
+    /// The rows that a statement finds, understood.
+    async fn fetch<D: Decoder>(
+        &mut self,
+        sql: impl SqlSafeStr + Send,
+        args: Args,
+    ) -> Load<Vec<D::Row>> {
+        D::all(&self.rows(sql.into_sql_str(), args).await?)
+    }
+
+    /// The rows that belong to `keys`, as many keys at a time as a statement takes. `tail` is
+    /// bound after them.
+    async fn by_keys<D: Decoder, K>(
+        &mut self,
+        shape: &Shape,
+        keys: &[K],
+        bind: impl Fn(&K, &mut Args),
+        tail: &[u64],
+    ) -> Load<Vec<D::Row>> {
+        let mut all = Vec::new();
+        for chunk in keys.chunks(MOST) {
+            let size = Shape::padded(chunk.len());
+            let mut args = Args::with_capacity(size * shape.columns() + tail.len());
+            chunk.iter().for_each(|key| bind(key, &mut args));
+            if !tail.is_empty() {
+                args.nulls((size - chunk.len()) * shape.columns());
+                tail.iter().for_each(|number| args.int(*number));
+            }
+            let rows = self.fetch::<D>(shape.sql(chunk.len()), args).await?;
+            if keys.len() <= MOST {
+                return Ok(rows);
+            }
+            all.extend(rows);
+        }
+        Ok(all)
+    }
+
+    /// The rows of these executions or runs.
+    async fn by_ids<D: Decoder>(
+        &mut self,
+        sql: &'static str,
+        ids: &[ExecutionId],
+        tail: Option<u32>,
+    ) -> Load<Vec<D::Row>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut args = Args::default();
+        args.list(ids.iter().map(|id| id.0));
+        tail.into_iter().for_each(|number| args.int(number));
+        self.fetch::<D>(sql, args).await
+    }
+
+    /// Up to `limit` rows of a scan.
+    async fn scan<D: Decoder>(&mut self, sql: &'static str, limits: &[u64]) -> Load<Vec<D::Row>> {
+        let mut args = Args::default();
+        limits.iter().for_each(|limit| args.int(*limit));
+        self.fetch::<D>(sql, args).await
+    }
+
+    async fn texts<T: for<'a> From<&'a str>>(
+        &mut self,
+        sql: &'static str,
+        args: Args,
+    ) -> Load<Vec<T>> {
+        let rows = self.rows(SqlStr::from_static(sql), args).await?;
+        rows.iter().map(|row| Reader::new(row).text().map(T::from)).collect()
+    }
+
+    async fn execute(&mut self, sql: SqlStr, args: Args) -> Load<u64> {
+        let args = args.finish()?;
+        let connection = self.writer.connection()?;
+        let done = sqlx::query_with(sql, args).execute(connection).await;
+        done.map(|done| done.rows_affected()).map_err(|error| self.fail(&error))
+    }
+
+    /// Rows that must not be there yet.
+    async fn insert<T: Table>(&mut self, rows: &[T::Row]) -> Load<()> {
+        for chunk in rows.chunks(MOST) {
+            let mut args = Args::with_capacity(chunk.len() * T::INSERT.columns());
+            chunk.iter().for_each(|row| T::bind_insert(row, &mut args));
+            let written = self.execute(T::INSERT.sql(chunk.len()), args).await?;
+            all_written::<T>(written, chunk.len())?;
+        }
+        Ok(())
+    }
+
+    /// Rows that must be at the version before.
+    async fn update<T: Versioned>(&mut self, rows: &[T::Row]) -> Load<()> {
+        for chunk in rows.chunks(MOST) {
+            let mut args = Args::with_capacity(chunk.len() * T::UPDATE.columns());
+            chunk.iter().for_each(|row| T::bind_update(row, &mut args));
+            let written = self.execute(T::UPDATE.sql(chunk.len()), args).await?;
+            all_written::<T>(written, chunk.len())?;
+        }
+        Ok(())
+    }
+
+    /// Writes a note.
+    pub(crate) async fn put_note(&mut self, key: &str, value: &str) -> Load<()> {
+        let mut args = Args::default();
+        args.text(key);
+        args.text(value);
+        self.execute(SqlStr::from_static(PUT_NOTE), args).await.map(|_| ())
+    }
+
+    /// Writes definitions that are not there yet.
+    pub(crate) async fn put_definitions(
+        &mut self,
+        definitions: &[(DefinitionHash, String)],
+    ) -> Load<()> {
+        for chunk in definitions.chunks(MOST) {
+            let mut args = Args::default();
+            for (hash, body) in chunk {
+                args.text(hash.as_str());
+                args.text(body);
+            }
+            self.execute(PUT_DEFINITIONS.sql(chunk.len()), args).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes down which identities may have been given out.
+    pub(crate) async fn put_reserved(&mut self, reserved: u64) -> Load<()> {
+        let mut args = Args::default();
+        args.int(reserved);
+        self.execute(SqlStr::from_static(PUT_RESERVED), args).await.map(|_| ())
+    }
+
+    /// The next identity that nobody has.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.writer.ids.next()
+    }
+
+    /// Nothing is reserved from `next` on once this commits.
+    pub(crate) fn settle_ids(&mut self, next: u64) {
+        self.writer.ids.settle(next);
+    }
+
+    fn fail(&mut self, error: &sqlx::Error) -> StoreError {
+        if Class::of(error).spoils_connection() {
+            self.open = false;
+            self.writer.ids.rolled_back();
+            self.writer.distrust();
+        }
+        store_error(error)
+    }
+
+    /// Keeps the stored time from falling behind.
+    async fn save_clock(&mut self) -> Load<bool> {
+        if !self.writer.clock_is_due(self.now) {
+            return Ok(false);
+        }
+        self.put_note(CLOCK_NOTE, &self.now.as_micros().to_string()).await?;
+        Ok(true)
+    }
+}
+
+const PUT_NOTE: &str = "INSERT INTO note (key, value) VALUES (?, ?) \
+                        ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+static PUT_DEFINITIONS: Shape = Shape::new(
+    2,
+    "INSERT INTO definition (hash, body) SELECT * FROM (",
+    ") WHERE column1 IS NOT NULL ON CONFLICT (hash) DO NOTHING",
+);
+const PUT_RESERVED: &str = "UPDATE idblock SET reserved = ?";
+
+fn all_written<T: Table>(written: u64, wanted: usize) -> Load<()> {
+    if written == wanted as u64 {
+        return Ok(());
+    }
+    let stale = wanted as u64 - written.min(wanted as u64);
+    Err(StoreError::Conflict(format!("{stale} of {wanted} {} rows have moved on", T::NAME)))
+}
+
+impl Drop for EmbeddedTransaction {
+    fn drop(&mut self) {
+        if self.open {
+            self.writer.start_rollback();
+        }
+    }
+}
+
+impl Transaction for EmbeddedTransaction {
+    async fn now(&mut self) -> Load<Timestamp> {
+        Ok(self.now)
+    }
+
+    async fn allocate(&mut self, count: u32) -> Load<Range<u64>> {
+        let (ids, to_reserve) = self.writer.ids.take(count);
+        if let Some(reserved) = to_reserve {
+            self.put_reserved(reserved).await?;
+        }
+        Ok(ids)
+    }
+
+    async fn workers(&mut self, names: Option<&[WorkerName]>) -> Load<Vec<Worker>> {
+        match names {
+            None => self.fetch::<WorkerDecoder>(scan::LIVE_WORKERS, Args::default()).await,
+            Some(names) => {
+                let bind = |name: &WorkerName, args: &mut Args| args.text(name.as_str());
+                self.by_keys::<WorkerDecoder, _>(&scan::WORKERS, names, bind, &[]).await
+            }
+        }
+    }
+
+    async fn queues(&mut self, keys: &[QueueKey]) -> Load<Vec<Queue>> {
+        let bind = |key: &QueueKey, args: &mut Args| args.text(key.as_str());
+        self.by_keys::<QueueDecoder, _>(&scan::QUEUES, keys, bind, &[]).await
+    }
+
+    async fn occupancy(
+        &mut self,
+        keys: &[QueueKey],
+        limited: &BTreeSet<QueueKey>,
+    ) -> Load<Vec<(QueueKey, Occupancy)>> {
+        let keys = distinct(keys);
+        let bind = |key: &&QueueKey, args: &mut Args| {
+            args.text(key.as_str());
+            args.int(limited.contains(*key));
+        };
+        self.by_keys::<OccupancyDecoder, _>(&scan::OCCUPANCY, &keys, bind, &[]).await
+    }
+
+    async fn line(&mut self, keys: &[QueueKey], per_queue: u32) -> Load<Vec<Execution>> {
+        let keys = distinct(keys);
+        let bind = |key: &&QueueKey, args: &mut Args| args.text(key.as_str());
+        let tail = [u64::from(per_queue)];
+        self.by_keys::<ExecutionDecoder, _>(&scan::LINE, &keys, bind, &tail).await
+    }
+
+    async fn runs(&mut self, ids: &[ExecutionId]) -> Load<Vec<Run>> {
+        self.by_ids::<RunDecoder>(scan::RUNS, ids, None).await
+    }
+
+    async fn executions(&mut self, ids: &[ExecutionId]) -> Load<Vec<Execution>> {
+        self.by_ids::<ExecutionDecoder>(scan::EXECUTIONS, ids, None).await
+    }
+
+    async fn executions_by_key(&mut self, keys: &[String]) -> Load<Vec<Execution>> {
+        let keys = distinct(keys);
+        let bind = |key: &&String, args: &mut Args| args.text(key);
+        self.by_keys::<ExecutionDecoder, _>(&scan::BY_KEY, &keys, bind, &[]).await
+    }
+
+    async fn ready(&mut self, runtimes: &BTreeSet<Runtime>, limit: u32) -> Load<Vec<Execution>> {
+        let runtimes: Vec<&Runtime> = runtimes.iter().collect();
+        let bind = |runtime: &&Runtime, args: &mut Args| args.text(runtime.as_str());
+        let tail = [u64::from(limit); 2];
+        self.by_keys::<ExecutionDecoder, _>(&scan::READY, &runtimes, bind, &tail).await
+    }
+
+    async fn ended_children(&mut self, runs: &[ExecutionId], per_run: u32) -> Load<Vec<Execution>> {
+        self.by_ids::<ExecutionDecoder>(scan::ENDED_CHILDREN, runs, Some(per_run)).await
+    }
+
+    async fn find_live_children(
+        &mut self,
+        runs: &[ExecutionId],
+        per_run: u32,
+    ) -> Load<Vec<Pointer>> {
+        self.by_ids::<PointerDecoder>(scan::LIVE_CHILDREN, runs, Some(per_run)).await
+    }
+
+    async fn open_visits(&mut self, runs: &[ExecutionId]) -> Load<Vec<Visit>> {
+        self.by_ids::<VisitDecoder>(scan::OPEN_VISITS, runs, None).await
+    }
+
+    async fn parameters(
+        &mut self,
+        ids: &[ExecutionId],
+    ) -> Load<Vec<(ExecutionId, serde_json::Value)>> {
+        self.by_ids::<ParametersDecoder>(scan::PARAMETERS, ids, None).await
+    }
+
+    async fn errors(&mut self, ids: &[ExecutionId]) -> Load<Vec<(ExecutionId, String)>> {
+        self.by_ids::<ErrorDecoder>(scan::ERRORS, ids, None).await
+    }
+
+    async fn visit_results(&mut self, visits: &[TaskKey]) -> Load<Vec<VisitResult>> {
+        let visits = distinct(visits);
+        let bind = |key: &&TaskKey, args: &mut Args| bind_task_key(key, args);
+        self.by_keys::<VisitResultDecoder, _>(&scan::VISIT_RESULTS, &visits, bind, &[]).await
+    }
+
+    async fn items(&mut self, pages: &[(TaskKey, u32)]) -> Load<Vec<ItemPage>> {
+        let pages = distinct(pages);
+        let bind = |page: &&(TaskKey, u32), args: &mut Args| {
+            bind_task_key(&page.0, args);
+            args.int(page.1);
+        };
+        self.by_keys::<ItemDecoder, _>(&scan::ITEMS, &pages, bind, &[]).await
+    }
+
+    async fn pointers(&mut self, ids: &[ExecutionId]) -> Load<Vec<Pointer>> {
+        self.by_ids::<PointerDecoder>(scan::POINTERS, ids, None).await
+    }
+
+    async fn find_due(&mut self, now: Timestamp, limit: u32) -> Load<Vec<Pointer>> {
+        self.scan::<PointerDecoder>(scan::DUE, &[now.as_micros(), limit.into()]).await
+    }
+
+    async fn find_orphans(&mut self, limit: u32) -> Load<Vec<Pointer>> {
+        self.scan::<PointerDecoder>(scan::ORPHANS, &[limit.into()]).await
+    }
+
+    async fn find_lines(&mut self, limit: u32) -> Load<Vec<QueueKey>> {
+        let mut args = Args::default();
+        args.int(limit);
+        self.texts(scan::LINES, args).await
+    }
+
+    async fn find_ready(&mut self) -> Load<Vec<Runtime>> {
+        self.texts(scan::READY_RUNTIMES, Args::default()).await
+    }
+
+    async fn find_runs(&mut self, limit: u32) -> Load<Vec<ExecutionId>> {
+        self.scan::<IdDecoder>(scan::RUNNABLE, &[limit.into(); 4]).await
+    }
+
+    async fn held(&mut self, worker: &WorkerId) -> Load<Vec<Held>> {
+        let mut args = Args::default();
+        args.text(worker.name.as_str());
+        args.int(worker.incarnation.0);
+        self.fetch::<HeldDecoder>(scan::HELD, args).await
+    }
+
+    async fn queues_of(&mut self, action: &ActionRef) -> Load<Vec<QueueKey>> {
+        let mut args = Args::default();
+        args.text(action.as_str());
+        self.texts(scan::QUEUES_OF, args).await
+    }
+
+    async fn apply(&mut self, batch: Batch<'_>) -> Load<()> {
+        match batch {
+            Batch::InsertWorkers(rows) => self.insert::<Workers>(rows).await,
+            Batch::UpdateWorkers(rows) => self.update::<Workers>(rows).await,
+            Batch::InsertQueues(rows) => self.insert::<Queues>(rows).await,
+            Batch::UpdateQueues(rows) => self.update::<Queues>(rows).await,
+            Batch::InsertRuns(rows) => self.insert::<Runs>(rows).await,
+            Batch::UpdateRuns(rows) => self.update::<Runs>(rows).await,
+            Batch::InsertExecutions(rows) => self.insert::<Executions>(rows).await,
+            Batch::UpdateExecutions(rows) => self.update::<Executions>(rows).await,
+            Batch::InsertVisits(rows) => self.insert::<Visits>(rows).await,
+            Batch::UpdateVisits(rows) => self.update::<Visits>(rows).await,
+            Batch::InsertParameters(rows) => self.insert::<Parameters>(rows).await,
+            Batch::InsertOutcomes(rows) => self.insert::<Outcomes>(rows).await,
+            Batch::InsertItems(rows) => self.insert::<Items>(rows).await,
+        }
+    }
+
+    async fn commit(mut self) -> Commit {
+        let clock_saved = match self.save_clock().await {
+            Ok(saved) => saved,
+            Err(error) => return Commit::Failed(error),
+        };
+        if let Err(error) = self.writer.commit().await {
+            self.open = false;
+            self.writer.ids.rolled_back();
+            self.writer.distrust();
+            return failed_commit(&error);
+        }
+        self.open = false;
+        self.writer.ids.committed();
+        if clock_saved {
+            let now = self.now;
+            self.writer.clock_was_saved(now);
+        }
+        Commit::Committed(Committed::by_store(self.now))
+    }
+}
+
+/// The keys, each once: a key that is asked for twice is answered once.
+fn distinct<K: Ord>(keys: &[K]) -> Vec<&K> {
+    keys.iter().collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Reads what queues add up to.
+#[derive(Default)]
+struct OccupancyDecoder;
+
+impl Decoder for OccupancyDecoder {
+    type Row = (QueueKey, Occupancy);
+
+    fn decode(&mut self, row: &mut Reader<'_>) -> Load<Self::Row> {
+        let key = QueueKey::new(row.text()?);
+        Ok((key, Occupancy { waiting: row.int()?, holding: row.int()?, horizon: None }))
+    }
+}
+
+/// Reads identities.
+#[derive(Default)]
+struct IdDecoder;
+
+impl Decoder for IdDecoder {
+    type Row = ExecutionId;
+
+    fn decode(&mut self, row: &mut Reader<'_>) -> Load<ExecutionId> {
+        row.int().map(ExecutionId)
+    }
+}
