@@ -1,1 +1,17 @@
-//! The facade over the services, and the adapters that give them a real world to act on.
+//! Steadfast: a workflow and queue engine that dispatches each piece of work once and never leaves
+//! a slot stuck.
+//!
+//! Embed it with [`Engine::builder`]: register async functions as actions, load packs of scripts and
+//! workflows beside them, and submit work. The `steadfast` binary is made of the same parts.
+#![forbid(unsafe_code)]
+
+pub mod api;
+pub mod engine;
+pub mod explain;
+pub mod handler;
+pub mod metrics;
+
+pub use engine::{Data, Engine, EngineBuilder, EngineError, OpenError, Options, Request, Durability};
+pub use handler::{Context, HandlerError};
+pub use steadfast_core as core;
+pub use steadfast_packs as packs;

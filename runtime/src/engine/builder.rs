@@ -1,0 +1,302 @@
+//! Configuring and opening an engine.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use steadfast_core::settings::Settings;
+use steadfast_core::{ActionRef, Span, WorkerName};
+use steadfast_embedded::{DataDir, EmbeddedStore, InprocBroker};
+use steadfast_packs::{Catalog, Definition, PolicyDefaults, Problem, Sources};
+use steadfast_runner::{Guardian, LogStore, Runner as ProcessRunner, RunnerConfig};
+use steadfast_services::alarm::Alarm;
+use steadfast_services::assembly::{open_doors, start_executor};
+use steadfast_services::port::{Query, Runner, StoreError};
+use steadfast_services::service::control::{self, QueueChange};
+use steadfast_services::service::heartbeat::Introduction;
+use steadfast_services::service::work::{StopSignals, WorkerConfig, work};
+use tokio_util::sync::CancellationToken;
+
+use super::counters::Counters;
+use super::definitions::Definitions;
+use super::env::{LocalEnv, Shared, wall_clock};
+use super::runner::ActionRunner;
+use super::{Engine, Inner};
+use crate::handler::{Context, Handler};
+
+/// Where an engine keeps its data.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Data {
+    /// In a new directory that is removed when the engine stops.
+    #[default]
+    Temporary,
+    /// In this directory, which is created if it does not exist, and locked.
+    Directory(PathBuf),
+}
+
+pub use steadfast_embedded::Durability;
+
+/// What an engine is like, apart from its actions.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where its data is.
+    pub data: Data,
+    /// What a commit survives. A killed process loses nothing in either case.
+    pub durability: Durability,
+    /// Spans and bounds.
+    pub settings: Settings,
+    /// What holds for actions that say nothing themselves.
+    pub defaults: PolicyDefaults,
+    /// How many inputs one transaction takes at the most.
+    pub batch_size: usize,
+    /// The worker's name.
+    pub worker_name: String,
+    /// How many executions run at once.
+    pub capacity: u32,
+    /// The worker's labels.
+    pub labels: BTreeMap<String, String>,
+    /// How often the worker renews its lease.
+    pub renew_interval: Span,
+    /// How long running work may take to finish when the engine stops.
+    pub shutdown_timeout: Span,
+    /// How long a process may take to end after SIGTERM.
+    pub kill_grace: Duration,
+    /// How large a result may be, in bytes.
+    pub max_result_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            data: Data::Temporary,
+            durability: Durability::Full,
+            settings: Settings::DEFAULT,
+            defaults: PolicyDefaults::default(),
+            batch_size: 256,
+            worker_name: String::from("local"),
+            capacity: u32::try_from(cores * 4).unwrap_or(4),
+            labels: BTreeMap::new(),
+            renew_interval: Span::from_secs(1),
+            shutdown_timeout: Span::from_secs(30),
+            kill_grace: Duration::from_secs(5),
+            max_result_bytes: 1 << 20,
+        }
+    }
+}
+
+/// Why an engine could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A pack has errors; all of them, and warnings too.
+    #[error("{}", list(.0))]
+    Packs(Vec<Problem>),
+    /// The data directory or its store cannot be used.
+    #[error(transparent)]
+    Data(#[from] steadfast_embedded::OpenError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The process that watches over this one could not be started.
+    #[error("cannot start the guardian process: {0}")]
+    Guardian(std::io::Error),
+}
+
+fn list(problems: &[Problem]) -> String {
+    let lines: Vec<String> =
+        problems.iter().filter(|p| p.is_error()).map(ToString::to_string).collect();
+    lines.join("\n")
+}
+
+/// Configures an engine.
+#[derive(Default)]
+pub struct EngineBuilder {
+    options: Options,
+    sources: Sources,
+    catalog: Option<Catalog>,
+    handlers: BTreeMap<ActionRef, Handler>,
+    definitions: Vec<Definition>,
+}
+
+impl EngineBuilder {
+    /// Replaces all options.
+    #[must_use]
+    pub fn options(mut self, options: Options) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Keeps the data in `directory`, so that the next engine there goes on where this one stopped
+    /// or was killed.
+    #[must_use]
+    pub fn data(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.options.data = Data::Directory(directory.into());
+        self
+    }
+
+    /// Runs at most this many executions at once.
+    #[must_use]
+    pub fn capacity(mut self, capacity: u32) -> Self {
+        self.options.capacity = capacity;
+        self
+    }
+
+    /// Loads the pack in `directory`.
+    #[must_use]
+    pub fn pack(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.sources.packs.push(directory.into());
+        self
+    }
+
+    /// Uses actions that were loaded already.
+    #[must_use]
+    pub fn catalog(mut self, catalog: Catalog) -> Self {
+        self.catalog = Some(catalog);
+        self
+    }
+
+    /// Carries out `action` by `function`.
+    #[must_use]
+    pub fn handler<I, O, E, F, Fut>(self, action: &str, function: F) -> Self
+    where
+        I: DeserializeOwned + Send + 'static,
+        O: Serialize,
+        E: std::fmt::Display + 'static,
+        F: Fn(Context, I) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<O, E>> + Send + 'static,
+    {
+        self.handler_with(Definition::handler(action), function)
+    }
+
+    /// Carries out the action of `definition`, which says more than its name (retries, limits,
+    /// timeout, parameters), by `function`.
+    #[must_use]
+    pub fn handler_with<I, O, E, F, Fut>(mut self, definition: Definition, function: F) -> Self
+    where
+        I: DeserializeOwned + Send + 'static,
+        O: Serialize,
+        E: std::fmt::Display + 'static,
+        F: Fn(Context, I) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<O, E>> + Send + 'static,
+    {
+        self.handlers.insert(definition.action.clone(), Handler::new(function));
+        self.definitions.push(definition);
+        self
+    }
+
+    /// Opens the store and starts everything.
+    ///
+    /// # Errors
+    /// If a pack has errors, or the data directory cannot be used.
+    pub async fn start(self) -> Result<Engine, OpenError> {
+        let Self { options, sources, catalog, handlers, definitions } = self;
+        let catalog = load_catalog(catalog, &sources, definitions)?;
+        let data = match &options.data {
+            Data::Temporary => DataDir::temporary().await?,
+            Data::Directory(path) => DataDir::open(path).await?,
+        };
+        let store_options =
+            steadfast_embedded::Options { durability: options.durability, ..Default::default() };
+        let store = EmbeddedStore::open(data, store_options).await?;
+        store.bury_former_workers().await?;
+        let processes = start_processes(&options, store.directory())?;
+        let env = local_env(&options, store, catalog);
+        env_store_definitions(&env).await?;
+        Ok(assemble(env, &options, processes, handlers))
+    }
+}
+
+fn load_catalog(
+    catalog: Option<Catalog>,
+    sources: &Sources,
+    definitions: Vec<Definition>,
+) -> Result<Catalog, OpenError> {
+    let mut catalog = catalog.unwrap_or_default();
+    let mut problems = Vec::new();
+    for definition in definitions {
+        if let Err(problem) = catalog.register_handler(definition) {
+            problems.push(problem);
+        }
+    }
+    problems.extend(catalog.extend(sources));
+    if problems.iter().any(Problem::is_error) {
+        return Err(OpenError::Packs(problems));
+    }
+    for problem in problems {
+        tracing::warn!("{problem}");
+    }
+    Ok(catalog)
+}
+
+fn start_processes(options: &Options, data: &DataDir) -> Result<ProcessRunner, OpenError> {
+    let guardian =
+        Guardian::start(Some(data.lock_fd()), data.path()).map_err(OpenError::Guardian)?;
+    let mut config = RunnerConfig::new(LogStore::new(data.logs()), Some(guardian));
+    config.kill_grace = options.kill_grace;
+    config.max_result_bytes = options.max_result_bytes;
+    Ok(ProcessRunner::new(config))
+}
+
+fn local_env(options: &Options, store: EmbeddedStore, catalog: Catalog) -> LocalEnv {
+    LocalEnv::new(Shared {
+        store,
+        broker: InprocBroker::new(),
+        settings: options.settings,
+        batch_size: options.batch_size,
+        definitions: Definitions::new(catalog, options.defaults),
+        counters: Counters::default(),
+        alarm: Alarm::default(),
+        draws: AtomicU64::new(wall_clock().as_micros()),
+    })
+}
+
+/// Stores every definition before anything can be pinned to it, and takes over the limits that the
+/// definitions declare now.
+async fn env_store_definitions(env: &LocalEnv) -> Result<(), OpenError> {
+    use steadfast_services::port::Env;
+    env.store().put_definitions(&env.definitions().to_store()).await?;
+    for queue in env.store().queues(None).await? {
+        let queue = queue.queue;
+        let catalog = env.definitions().catalog();
+        let Some(definition) = catalog.get(&queue.action) else { continue };
+        if definition.concurrency_limit != queue.declared_limit {
+            let declared = definition.concurrency_limit;
+            let change = QueueChange::Declare(declared);
+            control::change_queues(env, &queue.action, declared, change).await?;
+        }
+    }
+    Ok(())
+}
+
+fn assemble(
+    env: LocalEnv,
+    options: &Options,
+    processes: ProcessRunner,
+    handlers: BTreeMap<ActionRef, Handler>,
+) -> Engine {
+    let doors = open_doors(&env);
+    let stop = CancellationToken::new();
+    start_executor(&env, &stop);
+    let runner = ActionRunner::new(env.clone(), processes, handlers);
+    let config = WorkerConfig {
+        introduction: Introduction {
+            name: WorkerName::new(&options.worker_name),
+            runtimes: runner.runtimes(),
+            labels: options.labels.clone(),
+            capacity: options.capacity,
+        },
+        renew_interval: options.renew_interval,
+        poll_interval: Span::from_secs(1),
+        shutdown_timeout: options.shutdown_timeout,
+    };
+    let worker = StopSignals::default();
+    let life =
+        work(env.clone(), runner.clone(), doors.completer.clone(), config, worker.clone());
+    let worker_task = std::sync::Mutex::new(Some(tokio::spawn(life)));
+    Engine(Arc::new(Inner { env, doors, runner, stop, worker, worker_task }))
+}

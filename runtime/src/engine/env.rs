@@ -1,0 +1,112 @@
+//! The world of one process: tokio's clock and tasks, the embedded store, the in-process broker.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use steadfast_core::settings::Settings;
+use steadfast_core::{DefinitionHash, Span, Timestamp, Transport};
+use steadfast_embedded::{EmbeddedStore, InprocBroker};
+use steadfast_services::alarm::Alarm;
+use steadfast_services::port::{Counter, Env, StoreError, Workflow};
+
+use super::counters::Counters;
+use super::definitions::Definitions;
+
+/// Everything that the services of this process share.
+#[derive(Clone)]
+pub(crate) struct LocalEnv(Arc<Shared>);
+
+pub(crate) struct Shared {
+    pub(crate) store: EmbeddedStore,
+    pub(crate) broker: InprocBroker,
+    pub(crate) settings: Settings,
+    pub(crate) batch_size: usize,
+    pub(crate) definitions: Definitions,
+    pub(crate) counters: Counters,
+    pub(crate) alarm: Alarm,
+    pub(crate) draws: AtomicU64,
+}
+
+impl LocalEnv {
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+
+    pub(crate) fn definitions(&self) -> &Definitions {
+        &self.0.definitions
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.0.counters
+    }
+}
+
+impl Env for LocalEnv {
+    type Store = EmbeddedStore;
+    type Broker = InprocBroker;
+
+    fn store(&self) -> &EmbeddedStore {
+        &self.0.store
+    }
+
+    fn broker(&self) -> &InprocBroker {
+        &self.0.broker
+    }
+
+    fn settings(&self) -> Settings {
+        self.0.settings
+    }
+
+    fn transport(&self) -> Transport {
+        Transport::Embedded
+    }
+
+    fn batch_size(&self) -> usize {
+        self.0.batch_size
+    }
+
+    fn now(&self) -> Timestamp {
+        wall_clock()
+    }
+
+    async fn sleep(&self, span: Span) {
+        tokio::time::sleep(span.into()).await;
+    }
+
+    fn spawn<F>(&self, name: &'static str, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        tokio::spawn(tracing::Instrument::instrument(task, tracing::debug_span!("service", name)));
+    }
+
+    fn entropy(&self) -> u64 {
+        // Distinct inputs suffice: the core mixes them.
+        self.0.draws.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)
+    }
+
+    async fn workflow(
+        &self,
+        hash: &DefinitionHash,
+    ) -> Result<Option<Arc<dyn Workflow>>, StoreError> {
+        self.0.definitions.workflow(&self.0.store, hash).await
+    }
+
+    fn alarm(&self) -> &Alarm {
+        &self.0.alarm
+    }
+
+    fn count(&self, counter: Counter, by: u64) {
+        self.0.counters.add(counter, by);
+    }
+}
+
+/// Microseconds since the epoch, by this machine's clock.
+pub(crate) fn wall_clock() -> Timestamp {
+    #[expect(clippy::disallowed_methods, reason = "this is the process's clock")]
+    let now = SystemTime::now();
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_micros(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
+}
