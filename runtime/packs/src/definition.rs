@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -12,6 +12,7 @@ use steadfast_core::workflow::Graph;
 use steadfast_core::{ActionRef, DefinitionHash, OnLost, RetryPolicy, Runtime, Span, Work};
 
 use crate::schema::Schema;
+use crate::template::KeyTemplate;
 
 /// Everything that is known about an action. An execution is pinned to one by [`Self::hash`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,7 +54,7 @@ pub struct Definition {
     /// How it is carried out.
     pub kind: Kind,
     #[serde(skip)]
-    seal: Seal,
+    memo: Memo,
 }
 
 /// How an action is carried out.
@@ -201,7 +202,7 @@ impl Definition {
             concurrency_limit: None,
             concurrency_key: None,
             kind,
-            seal: Seal::default(),
+            memo: Memo::default(),
         }
     }
 
@@ -212,10 +213,11 @@ impl Definition {
     }
 
     /// The hash of its content: equal content has an equal hash on every machine, wherever the
-    /// pack is installed. Computed once, so a definition is not changed after it was asked.
+    /// pack is installed. Computed once, so a definition is not changed after it was asked or
+    /// executions of it were prepared.
     #[must_use]
     pub fn hash(&self) -> DefinitionHash {
-        self.seal.0.get_or_init(|| self.compute_hash()).clone()
+        self.memo.hash.get_or_init(|| self.compute_hash()).clone()
     }
 
     fn compute_hash(&self) -> DefinitionHash {
@@ -231,6 +233,13 @@ impl Definition {
             let _ = write!(hex, "{byte:02x}");
         }
         DefinitionHash::from(hex)
+    }
+
+    /// Which of the action's queues these parameters belong to; `None` if there is only one.
+    pub(crate) fn queue_group(&self, parameters: &Value) -> Result<Option<String>, String> {
+        let Some(text) = &self.concurrency_key else { return Ok(None) };
+        let compile = || KeyTemplate::new(text, &self.parameters).map(Arc::new);
+        self.memo.key.get_or_init(compile).clone()?.render(parameters).map(Some)
     }
 
     /// Who carries it out: what a worker must offer, or the engine.
@@ -290,11 +299,15 @@ fn feed_members(members: &Map<String, Value>, hasher: &mut Sha256) {
     hasher.update(b"}");
 }
 
-/// The hash, once it was asked for. Two definitions are equal whether or not it was.
+/// What was computed from a definition when it was first asked for. Two definitions are equal
+/// whether or not it was.
 #[derive(Clone, Debug, Default)]
-struct Seal(OnceLock<DefinitionHash>);
+struct Memo {
+    hash: OnceLock<DefinitionHash>,
+    key: OnceLock<Result<Arc<KeyTemplate>, String>>,
+}
 
-impl PartialEq for Seal {
+impl PartialEq for Memo {
     fn eq(&self, _: &Self) -> bool {
         true
     }

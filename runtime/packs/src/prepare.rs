@@ -60,14 +60,8 @@ pub fn prepare(
         return Err(PrepareError::Disabled(action.to_string()));
     }
     let parameters = validate(definition, parameters).map_err(PrepareError::Parameters)?;
-    let group = match &definition.concurrency_key {
-        None => None,
-        Some(template) => {
-            let rendered = crate::template::render_key(template, definition, &parameters);
-            let failed = |e| PrepareError::ConcurrencyKey(action.to_string(), e);
-            Some(rendered.map_err(failed)?)
-        }
-    };
+    let failed = |error| PrepareError::ConcurrencyKey(action.to_string(), error);
+    let group = definition.queue_group(&parameters).map_err(failed)?;
     Ok(Prepared {
         action: action.clone(),
         definition: definition.hash(),

@@ -7,7 +7,9 @@
 mod compile;
 mod convert;
 mod explain;
+mod filters;
 mod functions;
+mod key;
 mod scope;
 #[cfg(test)]
 mod tests;
@@ -18,13 +20,14 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use steadfast_core::workflow::{EvaluateError, Evaluator, Graph, References, Scope};
-use steadfast_core::{ActionRef, DefinitionHash, ExecutionId, Prepared, Timestamp};
+use steadfast_core::{ActionRef, DefinitionHash, Prepared};
 
 use crate::definition::Definition;
 use crate::prepare::{PolicyDefaults, prepare};
 
 pub(crate) use compile::{Compiled, SyntaxError, is_template};
 pub(crate) use functions::{is_known as is_function, names as function_names};
+pub(crate) use key::KeyTemplate;
 pub(crate) use scope::NAMESPACES;
 use scope::{Surroundings, within};
 
@@ -202,33 +205,6 @@ impl Evaluator for Templates {
         };
         prepare(definition, input, &self.defaults).map_err(|e| EvaluateError(e.to_string()))
     }
-}
-
-/// Renders a concurrency key, which may read nothing but `parameters`, to text.
-pub(crate) fn render_key(
-    template: &str,
-    definition: &Definition,
-    parameters: &Value,
-) -> Result<String, String> {
-    let (vars, tasks) = (BTreeMap::new(), BTreeMap::new());
-    let scope = Scope {
-        parameters,
-        vars: &vars,
-        tasks: &tasks,
-        finished: None,
-        item: None,
-        run: ExecutionId(0),
-        now: Timestamp::ZERO,
-    };
-    let surroundings = Surroundings {
-        config: Value::Object(Map::new()),
-        keystore: Value::Object(Map::new()),
-        declared: definition.parameters.fields.iter().map(|f| f.name.clone()).collect(),
-    };
-    within(&scope, &surroundings, || compile_and_render(template)).map(|value| match value {
-        Value::String(text) => text,
-        other => other.to_string(),
-    })
 }
 
 fn compile_and_render(text: &str) -> Result<Value, String> {

@@ -183,6 +183,11 @@ fn an_execution_is_pinned_to_what_the_action_says() {
     let prepared = prepare(&keyed, json!({"a": {"b": [1, "x"]}}), &defaults).expect("fits");
     assert_eq!(prepared.queue, QueueKey::new("x.y|[1,\"x\"]"));
     assert_eq!(prepared.work, Work::Runtime(Runtime::new("handler:x.y")));
+    for (key, expected) in [("a\n", "has control characters in it"), ("b", "more than 1000")] {
+        let key = json!({"a": {"b": key.repeat(1001 / key.len())}});
+        let error = prepare(&keyed, key, &defaults).expect_err("refused").to_string();
+        assert!(error.ends_with(expected), "{error}");
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use steadfast_core::workflow::References;
 
 use super::functions::environment;
 use super::scope::World;
-use super::{convert, explain};
+use super::{convert, explain, filters};
 
 /// A template may render to this many bytes.
 const MAX_OUTPUT: usize = 16 << 20;
@@ -75,20 +75,21 @@ impl Compiled {
         if let Some(inside) = inside_braces(text)
             && let Ok(expression) = environment().compile_expression_owned(inside.to_string())
         {
+            filters::check(text, false)?;
             return Ok(Self::Expression(expression));
         }
         let mut own = environment().clone();
         match own.add_template_owned("", text.to_string()) {
-            Ok(()) => Ok(Self::Text(Box::new(own))),
+            Ok(()) => filters::check(text, false).map(|()| Self::Text(Box::new(own))),
             Err(error) => Err(SyntaxError::new(&error)),
         }
     }
 
     /// Compiles a condition: an expression with or without braces.
     pub(crate) fn condition(text: &str) -> Result<Self, SyntaxError> {
-        let inside = inside_braces(text).unwrap_or(text).to_string();
-        match environment().compile_expression_owned(inside) {
-            Ok(expression) => Ok(Self::Expression(expression)),
+        let inside = inside_braces(text).unwrap_or(text);
+        match environment().compile_expression_owned(inside.to_string()) {
+            Ok(expression) => filters::check(inside, true).map(|()| Self::Expression(expression)),
             // It may still be text around an expression or a statement.
             Err(error) if is_template(text) => match Self::template(text) {
                 Ok(compiled @ Self::Text(_)) => Ok(compiled),

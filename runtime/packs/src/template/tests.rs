@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use steadfast_core::workflow::{Task, TaskResult, Transition};
-use steadfast_core::{Status, TaskName};
+use steadfast_core::{ExecutionId, Status, TaskName, Timestamp};
 
 use super::*;
 use crate::definition::{Kind, WorkflowSpec};
@@ -131,7 +131,7 @@ fn what_is_wrong_with_a_template_is_said_by_name() {
         ("{{ wokflow.stage }}", "`wokflow` is undefined; did you mean `workflow`?"),
         ("{{ task.deploy.result }}", "task `deploy` has not finished, or there is none"),
         ("{{ [parameters.absent] }}", "`parameters.absent` is undefined"),
-        ("{{ parameters.count | nofilter }}", "filter nofilter is unknown"),
+        ("{{ parameters.count | nofilter }}", "there is no filter `nofilter`"),
         ("{{ nofunction() }}", "nofunction is unknown"),
         ("{{ 1 / 0 }}", "unable to calculate 1 / 0"),
         ("{{ fail('because') }}", "because"),
