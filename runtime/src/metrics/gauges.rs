@@ -1,0 +1,119 @@
+//! What the rows of the store add up to.
+
+use std::collections::BTreeMap;
+
+use steadfast_core::Timestamp;
+use steadfast_core::worker::{Worker, WorkerState};
+use steadfast_services::port::QueueView;
+
+use super::seconds;
+
+/// Every gauge that is read from the store, and what it says.
+pub(super) const NAMES: &[(&str, &str)] = &[
+    ("queue_depth", "Executions that wait for a slot"),
+    ("slots_in_use", "Slots that are held"),
+    ("slots_limit", "Slots that there are; absent while there is no limit"),
+    ("oldest_waiting_seconds", "How long the longest waiting has waited"),
+    ("worker_heartbeat_age_seconds", "Since a worker was heard of"),
+];
+
+/// One value of a gauge.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Gauge {
+    pub(super) label: &'static str,
+    pub(super) of: String,
+    pub(super) value: f64,
+}
+
+impl Gauge {
+    pub(super) fn new(label: &'static str, of: impl Into<String>, value: f64) -> Self {
+        Self { label, of: of.into(), value }
+    }
+}
+
+/// The gauges at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Gauges {
+    pub(super) read_at: Timestamp,
+    by_name: BTreeMap<&'static str, Vec<Gauge>>,
+}
+
+/// What the queues of one action add up to.
+#[derive(Default)]
+struct Total {
+    waiting: u64,
+    holding: u64,
+    limit: Option<u64>,
+    oldest: Option<Timestamp>,
+}
+
+impl Gauges {
+    pub(super) fn new(now: Timestamp, queues: &[QueueView], workers: &[(Worker, u32)]) -> Self {
+        let mut totals: BTreeMap<&str, Total> = BTreeMap::new();
+        for view in queues {
+            let total = totals.entry(view.queue.action.as_str()).or_default();
+            total.waiting += view.waiting;
+            total.holding += view.holding;
+            total.oldest = total.oldest.into_iter().chain(view.oldest_waiting).min();
+            if let Some(limit) = view.queue.limit() {
+                *total.limit.get_or_insert(0) += u64::from(limit);
+            }
+        }
+        let mut gauges = Self { read_at: now, by_name: BTreeMap::new() };
+        for (action, total) in totals {
+            let oldest = total.oldest.map_or(0.0, |since| seconds(now.since(since)));
+            gauges.push("queue_depth", "action", action, total.waiting as f64);
+            gauges.push("slots_in_use", "action", action, total.holding as f64);
+            gauges.push("oldest_waiting_seconds", "action", action, oldest);
+            if let Some(limit) = total.limit {
+                gauges.push("slots_limit", "action", action, limit as f64);
+            }
+        }
+        for (worker, _) in workers.iter().filter(|(worker, _)| worker.state != WorkerState::Gone) {
+            let age = seconds(now.since(worker.last_beat));
+            gauges.push("worker_heartbeat_age_seconds", "worker", worker.name.as_str(), age);
+        }
+        gauges
+    }
+
+    fn push(&mut self, name: &'static str, label: &'static str, of: &str, value: f64) {
+        self.by_name.entry(name).or_default().push(Gauge::new(label, of, value));
+    }
+
+    pub(super) fn of(&self, name: &str) -> &[Gauge] {
+        self.by_name.get(name).map_or(&[], Vec::as_slice)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use steadfast_core::QueueKey;
+    use steadfast_core::queue::Queue;
+
+    #[test]
+    fn the_queues_of_an_action_are_added_up() {
+        let view = |key: &str, limit, waiting, holding, since: Option<u64>| QueueView {
+            queue: Queue::new(QueueKey::new(key), limit, Timestamp::ZERO),
+            waiting,
+            holding,
+            oldest_waiting: since.map(|s| Timestamp::from_micros(s * 1_000_000)),
+        };
+        let queues = [
+            view("core.ssh|a", Some(2), 3, 2, Some(7)),
+            view("core.ssh|b", Some(2), 1, 1, Some(5)),
+            view("core.noop", None, 0, 4, None),
+        ];
+        let gauges = Gauges::new(Timestamp::from_micros(10_000_000), &queues, &[]);
+        let value = |name, action: &str| {
+            gauges.of(name).iter().find(|gauge| gauge.of == action).map(|gauge| gauge.value)
+        };
+        assert_eq!(value("queue_depth", "core.ssh"), Some(4.0));
+        assert_eq!(value("slots_in_use", "core.ssh"), Some(3.0));
+        assert_eq!(value("slots_limit", "core.ssh"), Some(4.0));
+        assert_eq!(value("oldest_waiting_seconds", "core.ssh"), Some(5.0));
+        assert_eq!(value("slots_limit", "core.noop"), None);
+        assert_eq!(value("oldest_waiting_seconds", "core.noop"), Some(0.0));
+        assert_eq!(gauges.of("worker_heartbeat_age_seconds"), []);
+    }
+}
