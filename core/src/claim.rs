@@ -9,7 +9,7 @@ use crate::policy::Policy;
 use crate::status::Status;
 use crate::unit::Unit;
 use crate::worker::select::{self, Candidate};
-use crate::worker::{Worker, WorkerRefusal};
+use crate::worker::{Worker, WorkerRefusal, WorkerState};
 
 /// What a worker needs to carry out an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,7 +115,8 @@ pub fn dispatch(unit: &mut Unit, mut loads: Vec<(WorkerId, u32)>) {
 /// The worker takes what it was offered and starts it.
 ///
 /// # Errors
-/// If it is no longer its attempt, or was asked to stop.
+/// If it is not or no longer its attempt, if that was asked to stop, or if the worker itself is
+/// stopping.
 pub fn accept(
     unit: &mut Unit,
     worker: &WorkerId,
@@ -123,6 +124,14 @@ pub fn accept(
     token: FencingToken,
 ) -> Result<Assignment, AcceptRefusal> {
     check_current(unit, worker)?;
+    if unit.worker(&worker.name).is_some_and(|row| row.state == WorkerState::Draining) {
+        return Err(WorkerRefusal::Draining.into());
+    }
+    // Tokens are numbers and easily mixed up; an offer is for one worker alone.
+    let offered = unit.execution(id).filter(|execution| execution.status == Status::Offered);
+    if let Some(other) = offered.filter(|execution| execution.worker.as_ref() != Some(worker)) {
+        return Err(Refusal::Illegal(other.status).into());
+    }
     unit.tell(id, &ExecutionInput::Accept(token))?;
     unit.tell(id, &ExecutionInput::Start(token, unit.settings.run_margin))?;
     Ok(Assignment::of(unit.execution(id).expect("it was just started")))
@@ -144,12 +153,20 @@ pub enum AcceptRefusal {
 ///
 /// # Errors
 /// If it is no longer its attempt.
+///
+/// # Panics
+/// If the execution was not loaded.
 pub fn release(unit: &mut Unit, id: ExecutionId, token: FencingToken) -> Result<Status, Refusal> {
-    let started = unit.execution(id).is_some_and(|e| e.status == Status::Running);
-    let input = if started {
-        ExecutionInput::Lose(token, Cause::WorkerLost)
-    } else {
-        ExecutionInput::Release(token)
-    };
-    unit.tell(id, &input)
+    let execution = unit.execution(id).expect("the execution is loaded");
+    let status = execution.status;
+    if execution.is_workflow() {
+        return Err(Refusal::Illegal(status));
+    }
+    if status == Status::Running {
+        return unit.tell(id, &ExecutionInput::Lose(token, Cause::WorkerLost));
+    }
+    unit.tell(id, &ExecutionInput::Release(token))?;
+    // It waits for a worker anew, and must not do so for ever.
+    let until = unit.unschedulable_at(id);
+    unit.tell(id, &ExecutionInput::KeepLooking(until))
 }

@@ -36,8 +36,12 @@ pub struct Report {
 /// If the report is late, stale or a duplicate; it changes nothing then.
 pub fn complete(unit: &mut Unit, report: Report) -> Result<Status, Refusal> {
     let Report { execution: id, token, ending, result, error, .. } = report;
-    if unit.execution(id).is_none() {
+    let Some(execution) = unit.execution(id) else {
         return Err(Refusal::Fenced { presented: token, current: FencingToken(0) });
+    };
+    if execution.is_workflow() {
+        // Its attempt is the engine's own; a worker that reports on it is mistaken, token or not.
+        return Err(Refusal::Illegal(execution.status));
     }
     let entropy = unit.draw();
     let status = unit.tell(id, &ExecutionInput::Finish { token, ending, entropy })?;

@@ -104,6 +104,9 @@ pub enum WorkerRefusal {
     /// It has said goodbye.
     #[error("it has left")]
     Gone,
+    /// It is stopping and takes nothing new.
+    #[error("it is stopping")]
+    Draining,
     /// It is not time yet.
     #[error("it is due at {0}")]
     NotDue(Timestamp),
