@@ -87,11 +87,12 @@ impl Snapshot {
         self.items.range(all).map(|((_, page), items)| (*page, items))
     }
 
-    /// What a visit left behind; a list, in item order, after `with_items`.
+    /// What a visit left behind so far; a list, in item order, after `with_items`. How it ended is
+    /// decided by whoever folds in its last execution.
     #[must_use]
     pub fn result_of(&self, key: &TaskKey) -> Option<TaskResult> {
         let visit = self.visits.get(key)?;
-        let status = visit.status?;
+        let status = visit.status.unwrap_or_else(|| visit.outcome());
         let result_of = |child: &Execution| {
             self.results.get(&child.id).map_or(Value::Null, |left| left.result.clone())
         };
@@ -102,7 +103,7 @@ impl Snapshot {
         } else {
             results.pop().unwrap_or(Value::Null)
         };
-        Some(TaskResult { status, result, error: visit.error.clone() })
+        Some(TaskResult { status, result: result.into(), error: visit.error.clone() })
     }
 
     /// The queues in which somebody waits although there is room. Empty after every commit that

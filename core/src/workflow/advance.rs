@@ -257,13 +257,19 @@ impl<'a> Advance<'a> {
         status: Status,
         known: Option<TaskResult>,
     ) {
-        let found = known.or_else(|| self.facts.results.get(key).cloned());
+        // How a visit ended is for the visit to say: its executions do not tell, for example, that
+        // it could not create the next one.
+        let error = self.unit.visit(key).and_then(|visit| visit.error.clone());
+        let found = known.or_else(|| {
+            let TaskResult { result, error: left, .. } = self.facts.results.get(key)?.clone();
+            Some(TaskResult { status, result, error: error.or(left) })
+        });
         if found.is_some() {
             self.whole.insert(task.clone());
         } else {
             self.whole.remove(&task);
         }
-        let empty = TaskResult { status, result: Value::Null, error: None };
+        let empty = TaskResult { status, result: Value::Null.into(), error: None };
         self.tasks.insert(task, found.unwrap_or(empty));
     }
 

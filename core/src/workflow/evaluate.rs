@@ -3,6 +3,7 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
+use alloc::sync::Arc;
 
 use serde_json::Value;
 
@@ -37,8 +38,9 @@ pub struct Scope<'a> {
 pub struct TaskResult {
     /// How it ended.
     pub status: Status,
-    /// Its result; a list, in item order, after `with_items`.
-    pub result: Value,
+    /// Its result; a list, in item order, after `with_items`. Shared, because it may be large and
+    /// is read by many decisions.
+    pub result: Arc<Value>,
     /// Why it failed, if it did.
     pub error: Option<String>,
 }

@@ -176,7 +176,7 @@ fn gathered(lint: Status, unit: Status) -> Result<Value, EvaluateError> {
     let legacy = catalog.get(&ActionRef::new("demo.legacy")).expect("it is in the pack");
     let graph = &legacy.workflow().expect("a workflow").graph;
     let outer = templates(legacy, &catalog);
-    let left = |status| TaskResult { status, result: json!({"said": "x"}), error: None };
+    let left = |status| TaskResult { status, result: json!({"said": "x"}).into(), error: None };
     let tasks: BTreeMap<TaskName, TaskResult> =
         BTreeMap::from([("lint".into(), left(lint)), ("unit-tests".into(), left(unit))]);
     let vars = BTreeMap::new();

@@ -5,10 +5,12 @@ use tracing::warn;
 
 use steadfast_core::Span;
 
-use crate::port::{Broker, Counter, Delivery, Env, Settle, StoreError, Subscription, Topic};
+use crate::port::{Broker, Counter, Env, Settle, StoreError, Subscription, Topic};
+use crate::service::admit::Admitter;
+use crate::service::advance::Advancer;
 use crate::service::complete::{self, Completer};
 use crate::service::submit::{self, Submitter};
-use crate::service::{admit, advance, dispatch, sweep};
+use crate::service::{HandleHints, dispatch, sweep};
 
 /// The ways into a running engine.
 #[derive(Clone, Debug)]
@@ -27,20 +29,21 @@ pub fn open_doors<E: Env>(env: &E) -> Doors {
 /// Starts everything that decides: admission, workflow advance, sweeps, and dispatch if the
 /// transport assigns work. It runs until `stop` is cancelled.
 pub fn start_executor<E: Env>(env: &E, stop: &CancellationToken) {
-    let consumer = |name, topic| (name, topic, env.clone(), stop.clone());
-    let (name, topic, inner, stop_admit) = consumer("admit", Topic::Admit);
-    env.spawn(name, async move {
-        consume(&inner, topic, &stop_admit, async |env, batch| admit::admit(env, batch).await).await;
-    });
-    let (name, topic, inner, stop_advance) = consumer("advance", Topic::Advance);
-    env.spawn(name, async move {
-        consume(&inner, topic, &stop_advance, async |env, batch| {
-            advance::advance(env, batch).await
-        })
-        .await;
-    });
+    start_consumer(env, "admit", Topic::Admit, Admitter, stop);
+    start_consumer(env, "advance", Topic::Advance, Advancer::default(), stop);
     let (inner, stop_sweep) = (env.clone(), stop.clone());
     env.spawn("sweep", async move { sweep_until(&inner, &stop_sweep).await });
+}
+
+fn start_consumer<E: Env>(
+    env: &E,
+    name: &'static str,
+    topic: Topic,
+    service: impl HandleHints + 'static,
+    stop: &CancellationToken,
+) {
+    let (inner, stop) = (env.clone(), stop.clone());
+    env.spawn(name, async move { consume(&inner, topic, &stop, &service).await });
 }
 
 /// Sweeps at its interval, and does what is due as soon as it is.
@@ -86,11 +89,12 @@ async fn sweep_and_dispatch<E: Env>(env: &E) -> Result<(), StoreError> {
 
 /// Consumes a topic: takes what is there, handles it as one batch, settles it. A batch that cannot
 /// be handled comes again; the sweep would find its work as well.
-async fn consume<E, F>(env: &E, topic: Topic, stop: &CancellationToken, handle: F)
-where
-    E: Env,
-    F: AsyncFn(&E, &[Delivery]) -> Result<(), StoreError>,
-{
+async fn consume<E: Env>(
+    env: &E,
+    topic: Topic,
+    stop: &CancellationToken,
+    service: &impl HandleHints,
+) {
     while !stop.is_cancelled() {
         let mut subscription = match env.broker().subscribe(topic.clone()).await {
             Ok(subscription) => subscription,
@@ -115,7 +119,7 @@ where
             };
             let again = deliveries.iter().filter(|delivery| delivery.redelivered).count();
             env.count(Counter::MessagesRedelivered, again as u64);
-            let settle = match handle(env, &deliveries).await {
+            let settle = match service.handle(env, &deliveries).await {
                 Ok(()) => Settle::Ack,
                 Err(error) => {
                     warn!(%error, ?topic, "hints are put off");

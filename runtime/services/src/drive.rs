@@ -142,7 +142,10 @@ async fn write<T: Transaction>(tx: &mut T, writes: &Writes) -> Load<()> {
         (writes.queues.updated.is_empty(), Batch::UpdateQueues(&writes.queues.updated)),
         (writes.runs.inserted.is_empty(), Batch::InsertRuns(&writes.runs.inserted)),
         (writes.runs.updated.is_empty(), Batch::UpdateRuns(&writes.runs.updated)),
-        (writes.executions.inserted.is_empty(), Batch::InsertExecutions(&writes.executions.inserted)),
+        (
+            writes.executions.inserted.is_empty(),
+            Batch::InsertExecutions(&writes.executions.inserted),
+        ),
         (writes.executions.updated.is_empty(), Batch::UpdateExecutions(&writes.executions.updated)),
         (writes.visits.inserted.is_empty(), Batch::InsertVisits(&writes.visits.inserted)),
         (writes.visits.updated.is_empty(), Batch::UpdateVisits(&writes.visits.updated)),

@@ -11,3 +11,20 @@ pub mod heartbeat;
 pub mod submit;
 pub mod sweep;
 pub mod work;
+
+use std::future::Future;
+
+use crate::port::{Delivery, Env, StoreError};
+
+/// A service that acts on hints.
+pub trait HandleHints: Send + Sync {
+    /// Acts on a batch.
+    ///
+    /// # Errors
+    /// If the store cannot be reached; the hints come again then.
+    fn handle<E: Env>(
+        &self,
+        env: &E,
+        deliveries: &[Delivery],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}

@@ -129,7 +129,7 @@ impl Definitions {
     pub(crate) fn to_store(&self) -> Vec<(DefinitionHash, String)> {
         let catalog = self.catalog();
         let stored: Vec<Arc<Definition>> = lock(&self.stored).values().cloned().collect();
-        let all = catalog.iter().chain(&stored);
+        let all = catalog.definitions().chain(&stored);
         all.filter_map(|d| serde_json::to_string(&**d).ok().map(|json| (d.hash(), json))).collect()
     }
 }

@@ -237,7 +237,8 @@ impl Advance<'_> {
         visit.status = Some(status);
         let known = (visit.total == 0).then(|| TaskResult {
             status,
-            result: if status == Status::Completed { Value::Array(Vec::new()) } else { Value::Null },
+            result: if status == Status::Completed { Value::Array(Vec::new()) } else { Value::Null }
+                .into(),
             error: visit.error.clone(),
         });
         let last = crate::workflow::Last { occurrence: key.occurrence, status };

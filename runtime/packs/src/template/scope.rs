@@ -107,10 +107,10 @@ impl Root {
                 SURROUNDINGS.with(|s| see(Some(&s.keystore)))
             }
             Self::Item if ITEM.is_set() => ITEM.with(|item| see(Some(item))),
-            Self::Finished if FINISHED.is_set() => FINISHED.with(|f| see(Some(&f.result))),
+            Self::Finished if FINISHED.is_set() => FINISHED.with(|f| see(Some(&*f.result))),
             Self::Variable(name) if VARS.is_set() => VARS.with(|vars| see(vars.get(name))),
             Self::Result(task) if TASKS.is_set() => {
-                TASKS.with(|tasks| see(tasks.get(task).map(|task| &task.result)))
+                TASKS.with(|tasks| see(tasks.get(task).map(|task| &*task.result)))
             }
             _ => see(None),
         }

@@ -21,7 +21,7 @@ struct World {
 }
 
 fn left(status: Status, result: Value) -> TaskResult {
-    TaskResult { status, result, error: None }
+    TaskResult { status, result: result.into(), error: None }
 }
 
 fn world() -> World {

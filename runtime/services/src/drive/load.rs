@@ -31,8 +31,7 @@ pub async fn queues<T: Transaction>(
     rows.into_iter().for_each(|row| unit.queues.load(row));
     let counts = tx.occupancy(&known, &limited).await?;
     let waiting = |(_, occupancy): &&(QueueKey, Occupancy)| occupancy.waiting > 0;
-    let lines: Vec<QueueKey> =
-        counts.iter().filter(waiting).map(|(key, _)| key.clone()).collect();
+    let lines: Vec<QueueKey> = counts.iter().filter(waiting).map(|(key, _)| key.clone()).collect();
     let heads = u32::try_from(heads.clamp(1, 1024)).unwrap_or(1024);
     let line = if lines.is_empty() { Vec::new() } else { tx.line(&lines, heads).await? };
     for (key, mut occupancy) in counts {

@@ -88,10 +88,7 @@ pub trait Query: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Load<Vec<TaskView>>> + Send;
 
     /// A run and its visits, in order of task and occurrence.
-    fn run(
-        &self,
-        id: ExecutionId,
-    ) -> impl Future<Output = Load<Option<(Run, Vec<Visit>)>>> + Send;
+    fn run(&self, id: ExecutionId) -> impl Future<Output = Load<Option<(Run, Vec<Visit>)>>> + Send;
 
     /// The queues of an action, or all of them.
     fn queues(

@@ -14,7 +14,8 @@ use steadfast_core::queue::{Occupancy, Queue};
 use steadfast_core::worker::Worker;
 use steadfast_core::workflow::{Run, Visit};
 use steadfast_core::{
-    DefinitionHash, ExecutionId, FencingToken, QueueKey, Runtime, Status, TaskKey, Timestamp, WorkerId, WorkerName,
+    DefinitionHash, ExecutionId, FencingToken, QueueKey, Runtime, Status, TaskKey, Timestamp,
+    WorkerId, WorkerName,
 };
 
 /// Where the rows are.
@@ -187,8 +188,10 @@ pub trait Transaction: Send {
     fn runs(&mut self, ids: &[ExecutionId]) -> impl Future<Output = Load<Vec<Run>>> + Send;
 
     /// Executions, locked.
-    fn executions(&mut self, ids: &[ExecutionId])
-    -> impl Future<Output = Load<Vec<Execution>>> + Send;
+    fn executions(
+        &mut self,
+        ids: &[ExecutionId],
+    ) -> impl Future<Output = Load<Vec<Execution>>> + Send;
 
     /// The executions that were submitted with these keys, locked.
     fn executions_by_key(
@@ -221,8 +224,10 @@ pub trait Transaction: Send {
     ) -> impl Future<Output = Load<Vec<Pointer>>> + Send;
 
     /// Visits of these runs that still matter ([`Visit::is_open`]), locked.
-    fn open_visits(&mut self, runs: &[ExecutionId])
-    -> impl Future<Output = Load<Vec<Visit>>> + Send;
+    fn open_visits(
+        &mut self,
+        runs: &[ExecutionId],
+    ) -> impl Future<Output = Load<Vec<Visit>>> + Send;
 
     /// Parameters; executions without any are missing.
     fn parameters(
@@ -249,8 +254,7 @@ pub trait Transaction: Send {
     ) -> impl Future<Output = Load<Vec<ItemPage>>> + Send;
 
     /// Where executions are, unlocked.
-    fn pointers(&mut self, ids: &[ExecutionId])
-    -> impl Future<Output = Load<Vec<Pointer>>> + Send;
+    fn pointers(&mut self, ids: &[ExecutionId]) -> impl Future<Output = Load<Vec<Pointer>>> + Send;
 
     /// Up to `limit` executions whose `wake_at` has passed, earliest first, unlocked.
     fn find_due(

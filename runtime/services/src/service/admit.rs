@@ -6,19 +6,22 @@ use steadfast_core::QueueKey;
 use steadfast_core::decision::Message;
 use steadfast_core::unit::Unit;
 
+use super::HandleHints;
 use crate::drive::{self, Again, Step, drive};
 use crate::port::{Delivery, Env, Load, StoreError, Transaction};
 
 /// Takes hints of [`crate::port::Topic::Admit`].
-///
-/// # Errors
-/// If the store cannot be reached.
-pub async fn admit<E: Env>(env: &E, deliveries: &[Delivery]) -> Result<(), StoreError> {
-    let queues = deliveries.iter().filter_map(|delivery| match &delivery.message {
-        Message::Admit(queue) => Some(queue.clone()),
-        _ => None,
-    });
-    drive(env, &mut Admit { queues: queues.collect() }).await
+#[derive(Clone, Copy, Debug)]
+pub struct Admitter;
+
+impl HandleHints for Admitter {
+    async fn handle<E: Env>(&self, env: &E, deliveries: &[Delivery]) -> Result<(), StoreError> {
+        let queues = deliveries.iter().filter_map(|delivery| match &delivery.message {
+            Message::Admit(queue) => Some(queue.clone()),
+            _ => None,
+        });
+        drive(env, &mut Admit { queues: queues.collect() }).await
+    }
 }
 
 struct Admit {

@@ -1,31 +1,54 @@
 //! Advance: move workflow runs forward, many in one commit.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 use steadfast_core::decision::Message;
 use steadfast_core::execution::Execution;
 use steadfast_core::unit::Unit;
-use steadfast_core::workflow::{
-    self, Facts, Need, Program, TaskResult, Visit, VisitState, abort,
-};
+use steadfast_core::workflow::{self, Facts, Need, Program, TaskResult, Visit, VisitState, abort};
 use steadfast_core::{DefinitionHash, ExecutionId, QueueKey, Status, TaskKey};
 
+use super::HandleHints;
 use crate::drive::{self, Again, Step, drive};
 use crate::port::{Delivery, Env, Load, Pointer, StoreError, Transaction, VisitResult, Workflow};
 
-/// Takes hints of [`crate::port::Topic::Advance`].
-///
-/// # Errors
-/// If the store cannot be reached.
-pub async fn advance<E: Env>(env: &E, deliveries: &[Delivery]) -> Result<(), StoreError> {
-    let runs = deliveries.iter().filter_map(|delivery| match &delivery.message {
-        Message::Advance(run) => Some(*run),
-        _ => None,
-    });
-    let runs: BTreeSet<ExecutionId> = runs.collect();
-    drive(env, &mut Advance::new(env.clone(), runs.into_iter().collect())).await
+/// Advances runs, and remembers what finished tasks left: an expression in each of a thousand items
+/// may refer to the same result, which never changes.
+#[derive(Clone, Debug, Default)]
+pub struct Advancer {
+    known: Arc<Mutex<VecDeque<(TaskKey, TaskResult)>>>,
+}
+
+/// How many results are remembered; the oldest is forgotten first.
+const KNOWN: usize = 64;
+
+impl HandleHints for Advancer {
+    async fn handle<E: Env>(&self, env: &E, deliveries: &[Delivery]) -> Result<(), StoreError> {
+        let runs = deliveries.iter().filter_map(|delivery| match &delivery.message {
+            Message::Advance(run) => Some(*run),
+            _ => None,
+        });
+        let runs: BTreeSet<ExecutionId> = runs.collect();
+        let runs = runs.into_iter().collect();
+        drive(env, &mut Advance::new(env.clone(), self.clone(), runs)).await
+    }
+}
+
+impl Advancer {
+    fn recall(&self, key: &TaskKey) -> Option<TaskResult> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().find(|(visit, _)| visit == key).map(|(_, result)| result.clone())
+    }
+
+    fn remember(&self, key: TaskKey, result: TaskResult) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() == KNOWN {
+            known.pop_front();
+        }
+        known.push_back((key, result));
+    }
 }
 
 /// How many ended children of one run are folded in by one commit.
@@ -33,6 +56,7 @@ const CHILDREN: u32 = 256;
 
 struct Advance<E> {
     env: E,
+    advancer: Advancer,
     runs: Vec<ExecutionId>,
     programs: BTreeMap<DefinitionHash, Option<Arc<dyn Workflow>>>,
     facts: BTreeMap<ExecutionId, Facts>,
@@ -43,9 +67,10 @@ struct Advance<E> {
 }
 
 impl<E: Env> Advance<E> {
-    fn new(env: E, runs: Vec<ExecutionId>) -> Self {
+    fn new(env: E, advancer: Advancer, runs: Vec<ExecutionId>) -> Self {
         Self {
             env,
+            advancer,
             runs,
             programs: BTreeMap::new(),
             facts: BTreeMap::new(),
@@ -139,9 +164,8 @@ impl<E: Env> Advance<E> {
     async fn load_pages<T: Transaction>(&mut self, tx: &mut T, unit: &Unit) -> Load<()> {
         let size = steadfast_core::decision::ItemPage::SIZE;
         let mut pages = self.pages.clone();
-        let filling = |v: &&Visit| {
-            v.listed && v.state == VisitState::Running && v.created < v.total
-        };
+        let filling =
+            |v: &&Visit| v.listed && v.state == VisitState::Running && v.created < v.total;
         for visit in unit.visits.iter().filter(filling) {
             let first = visit.created * visit.batch_size;
             pages.insert((visit.key.clone(), first / size));
@@ -161,13 +185,23 @@ impl<E: Env> Advance<E> {
         if self.results.is_empty() {
             return Ok(());
         }
-        let wanted: Vec<TaskKey> = self.results.iter().cloned().collect();
+        let mut wanted = Vec::new();
+        for key in self.results.clone() {
+            match self.advancer.recall(&key) {
+                Some(result) => drop(self.facts_of(key.run).results.insert(key, result)),
+                None => wanted.push(key),
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(());
+        }
         let mut rows: BTreeMap<TaskKey, Vec<VisitResult>> = BTreeMap::new();
         for row in tx.visit_results(&wanted).await? {
             rows.entry(row.visit.clone()).or_default().push(row);
         }
         for key in wanted {
             let result = gather(rows.remove(&key).unwrap_or_default());
+            self.advancer.remember(key.clone(), result.clone());
             self.facts_of(key.run).results.insert(key, result);
         }
         Ok(())
@@ -202,7 +236,7 @@ fn gather(rows: Vec<VisitResult>) -> TaskResult {
     } else {
         results.next().unwrap_or(Value::Null)
     };
-    TaskResult { status, result, error }
+    TaskResult { status, result: Arc::new(result), error }
 }
 
 impl<E: Env> Step for Advance<E> {
@@ -246,8 +280,9 @@ impl<E: Env> Step for Advance<E> {
         self.load_facts(tx, unit).await?;
         let full = CHILDREN as usize;
         for (run, facts) in &mut self.facts {
-            let alive = to_stop.iter().filter(|p| unit.execution(p.execution)
-                .is_some_and(|e| e.parent() == Some(*run)));
+            let alive = to_stop
+                .iter()
+                .filter(|p| unit.execution(p.execution).is_some_and(|e| e.parent() == Some(*run)));
             facts.more_children =
                 counts.get(run).is_some_and(|count| *count >= full) || alive.count() >= full;
         }

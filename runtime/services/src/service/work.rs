@@ -248,7 +248,6 @@ impl<E: Env, R: Runner> Worker<E, R> {
         if let Err(error) = drain::drain(&self.env, &self.id).await {
             warn!(%error, "could not announce that this worker is draining");
         }
-        let lease = self.env.settings().lease;
         tokio::select! {
             biased;
             () = stop.now.cancelled() => {}
@@ -257,7 +256,6 @@ impl<E: Env, R: Runner> Worker<E, R> {
             // A draining worker still has to keep its lease.
             _ = self.renew() => {}
         }
-        let _ = lease;
         self.attempts.abandon_all();
     }
 

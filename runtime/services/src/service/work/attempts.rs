@@ -107,17 +107,11 @@ impl Attempts {
         held: &[Held],
     ) -> Vec<(ExecutionId, FencingToken, QueueKey)> {
         let mut inner = self.lock();
-        let missing: Vec<&Held> = held
-            .iter()
-            .filter(|h| !inner.running.contains_key(&(h.execution, h.token)))
-            .collect();
+        let missing: Vec<&Held> =
+            held.iter().filter(|h| !inner.running.contains_key(&(h.execution, h.token))).collect();
         let before = std::mem::take(&mut inner.suspicious);
         inner.suspicious = missing.iter().map(|h| (h.execution, h.token)).collect();
         let twice = |h: &&&Held| before.contains(&(h.execution, h.token));
-        missing
-            .iter()
-            .filter(twice)
-            .map(|h| (h.execution, h.token, h.queue.clone()))
-            .collect()
+        missing.iter().filter(twice).map(|h| (h.execution, h.token, h.queue.clone())).collect()
     }
 }

@@ -1,0 +1,38 @@
+//! What tests of the built binaries share.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use cargo_metadata::Message;
+
+/// The root of the repository.
+pub fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// Builds a binary as a user would and says where it is.
+pub fn built(name: &str) -> PathBuf {
+    let output = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--bin", name, "--message-format", "json-render-diagnostics"])
+        .current_dir(root())
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("cargo can be run");
+    assert!(output.status.success(), "{name} does not build");
+    let messages = Message::parse_stream(output.stdout.as_slice());
+    let executable = messages.filter_map(Result::ok).find_map(|message| match message {
+        Message::CompilerArtifact(artifact) if artifact.target.name == name => artifact.executable,
+        _ => None,
+    });
+    executable.expect("cargo says what it built").into()
+}
+
+/// The engine's binary, built once for each test program.
+#[allow(dead_code, reason = "not every test program runs it")]
+pub fn steadfast() -> Command {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    let mut command = Command::new(PATH.get_or_init(|| built("steadfast")));
+    command.current_dir(root()).env_remove("RUST_LOG").stdin(Stdio::null());
+    command
+}
