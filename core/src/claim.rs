@@ -4,7 +4,9 @@ use alloc::vec::Vec;
 
 use crate::decision::Message;
 use crate::execution::{Cause, Execution, ExecutionInput, Refusal};
-use crate::id::{ActionRef, Attempt, DefinitionHash, ExecutionId, FencingToken, QueueKey, WorkerId};
+use crate::id::{
+    ActionRef, Attempt, DefinitionHash, ExecutionId, FencingToken, QueueKey, WorkerId,
+};
 use crate::policy::Policy;
 use crate::status::Status;
 use crate::unit::Unit;
@@ -165,7 +167,10 @@ pub fn release(unit: &mut Unit, id: ExecutionId, token: FencingToken) -> Result<
     if status == Status::Running {
         return unit.tell(id, &ExecutionInput::Lose(token, Cause::WorkerLost));
     }
-    unit.tell(id, &ExecutionInput::Release(token))?;
+    let status = unit.tell(id, &ExecutionInput::Release(token))?;
+    if status != Status::Ready {
+        return Ok(status);
+    }
     // It waits for a worker anew, and must not do so for ever.
     let until = unit.unschedulable_at(id);
     unit.tell(id, &ExecutionInput::KeepLooking(until))

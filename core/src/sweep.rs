@@ -112,7 +112,6 @@ pub fn release_unstarted(unit: &mut Unit, worker: &crate::id::WorkerId) {
     };
     let held: Vec<_> = unit.executions().filter(mine).map(|e| (e.id, e.token())).collect();
     for (id, token) in held {
-        // Refused only if it was asked to stop meanwhile; the cancellation then ends it.
-        let _ = claim::release(unit, id, token);
+        claim::release(unit, id, token).expect("it was just listed, with its token");
     }
 }

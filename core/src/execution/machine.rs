@@ -128,7 +128,7 @@ impl Execution {
             }
             In::Offer(ref worker, deadline) => self.offer(worker, deadline),
             In::Accept(token) => self.accept(token),
-            In::Release(token) => self.release(token),
+            In::Release(token) => self.release(token, now),
             In::Start(token, margin) => self.start(token, margin, now),
             In::Claim(ref worker, margin) => self.claim(worker.as_ref(), margin, now),
             In::Finish { token, ending, entropy } => self.finish(token, ending, entropy, now),
@@ -183,14 +183,16 @@ impl Execution {
     }
 
     /// A released attempt had not started, so it costs nothing; its number is spent all the same
-    /// and whoever still holds it is fenced by the next.
-    fn release(&mut self, token: FencingToken) -> Result<(), Refusal> {
+    /// and whoever still holds it is fenced by the next. If it was asked to stop, giving it back
+    /// says that it has.
+    fn release(&mut self, token: FencingToken, now: Timestamp) -> Result<(), Refusal> {
         self.check_token(token)?;
         if !matches!(self.status, Status::Offered | Status::Accepted) {
             return Err(Refusal::Illegal(self.status));
         }
         if self.cancel_requested {
-            return Err(Refusal::Stopping);
+            self.end(Status::Cancelled, Some(Cause::Cancelled), now);
+            return Ok(());
         }
         self.worker = None;
         self.go(Status::Ready, None);

@@ -101,6 +101,16 @@ fn begin(
     let id = execution.id;
     unit.tell(id, &ExecutionInput::Claim(None, Span::ZERO)).expect("a ready run can begin");
     let attempt = execution.attempt.next();
+    if unit.runs.find(&id).is_some() {
+        // The attempt before may have been cut short by its timeout.
+        fold_children(unit, id, facts);
+        stop_children(unit, execution, program.graph, facts);
+        let open = |visit: &&Visit| visit.key.run == id && visit.is_open();
+        let keys: Vec<TaskKey> = unit.visits.iter().filter(open).map(|v| v.key.clone()).collect();
+        for key in keys {
+            unit.visits.edit(&key).expect("it was just listed").abandon();
+        }
+    }
     match unit.runs.edit(&id) {
         Some(run) => run.restart(attempt),
         None => unit.runs.insert(Run::new(id, attempt)),
@@ -142,9 +152,7 @@ fn clean_up(unit: &mut Unit, execution: &Execution, program: Program<'_>, facts:
     for key in keys {
         let visit = unit.visits.edit(&key).expect("it was just listed");
         if visit.ended == visit.created {
-            visit.state = VisitState::Ended;
-            visit.status = visit.status.or(Some(Status::Cancelled));
-            visit.absorbing = false;
+            visit.abandon();
         } else {
             live = true;
         }
@@ -397,7 +405,9 @@ impl<'a> Advance<'a> {
             visit.state = VisitState::Ended;
             visit.absorbing = false;
         }
-        self.unit.runs.edit(&self.id).expect("the run is loaded").open = false;
+        let abandoned = |v: &&Visit| v.key.run == self.id && v.is_abandoned();
+        let open = self.unit.visits.iter().find(abandoned).is_some();
+        self.unit.runs.edit(&self.id).expect("the run is loaded").open = open;
         let token = self.unit.execution(self.id).expect("the execution is loaded").token();
         let entropy = self.unit.draw();
         let finish = ExecutionInput::Finish { token, ending, entropy };

@@ -167,7 +167,21 @@ impl Visit {
     /// Whether the row still matters to its run.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.state != VisitState::Ended || self.absorbing
+        self.state != VisitState::Ended || self.absorbing || self.is_abandoned()
+    }
+
+    /// Whether it was ended with executions under way: its run has gone on without it, in a new
+    /// attempt, and only waits for them to be over.
+    #[must_use]
+    pub fn is_abandoned(&self) -> bool {
+        self.state == VisitState::Ended && self.ended < self.created
+    }
+
+    /// Ends it as it is: nothing follows from it any more.
+    pub fn abandon(&mut self) {
+        self.state = VisitState::Ended;
+        self.status = self.status.or(Some(Status::Cancelled));
+        self.absorbing = false;
     }
 
     /// Counts an execution of this visit that ended.

@@ -1,0 +1,257 @@
+//! What can be asked of the engine, as its services ask it.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use steadfast_core::completion::Report;
+use steadfast_core::definition::Prepared;
+use steadfast_core::execution::{Execution, Idempotency};
+use steadfast_core::history::Voices;
+use steadfast_core::queue::LimitOverride;
+use steadfast_core::snapshot::Wanted;
+use steadfast_core::submit::Submission;
+use steadfast_core::unit::Unit;
+use steadfast_core::worker::WorkerInput;
+use steadfast_core::workflow::{Evaluator, Need, Program, advance};
+use steadfast_core::{
+    ActionRef, ExecutionId, FencingToken, Incarnation, QueueKey, Status, WorkerId, WorkerName,
+    admission, claim, completion, submit, sweep,
+};
+
+use super::world::World;
+
+/// One request.
+#[derive(Clone, Debug)]
+pub(crate) enum Op {
+    Submit(ActionRef, Option<Idempotency>, Value),
+    Claim(WorkerId, u32),
+    Dispatch,
+    Accept(WorkerId, ExecutionId, FencingToken),
+    Report(Report),
+    Release(ExecutionId, FencingToken),
+    Cancel(ExecutionId),
+    Wake(ExecutionId),
+    Rescue(ExecutionId),
+    CheckWorkers,
+    Worker(WorkerName, WorkerInput),
+    /// Gives everything back and goes.
+    Leave(WorkerId),
+    Limit(QueueKey, Option<LimitOverride>),
+    Declare(QueueKey, Option<u32>),
+    Pause(QueueKey, bool),
+    Admit(QueueKey),
+    Advance(ExecutionId),
+}
+
+/// Whether it was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reply {
+    Done,
+    Refused(String),
+}
+
+fn reply<T, E: ToString>(outcome: Result<T, E>) -> Reply {
+    outcome.map_or_else(|refusal| Reply::Refused(refusal.to_string()), |_| Reply::Done)
+}
+
+impl Op {
+    /// Adds what a service would load for it.
+    pub(crate) fn want(&self, world: &World, wanted: &mut Wanted) {
+        match self {
+            Self::Submit(action, idempotency, input) => {
+                wanted.keys.extend(idempotency.iter().map(|idempotency| idempotency.key.clone()));
+                let prepared = world.toy.prepare(action, input.clone());
+                wanted.queues.extend(prepared.map(|prepared| prepared.queue));
+            }
+            Self::Claim(..) | Self::Dispatch => wanted.ready = usize::MAX,
+            Self::Accept(_, id, _)
+            | Self::Release(id, _)
+            | Self::Cancel(id)
+            | Self::Wake(id)
+            | Self::Rescue(id) => drop(wanted.executions.insert(*id)),
+            Self::Report(report) => drop(wanted.executions.insert(report.execution)),
+            Self::Worker(name, WorkerInput::Drain(incarnation)) => {
+                let worker = WorkerId { name: name.clone(), incarnation: *incarnation };
+                wanted.executions.extend(held(world, &worker));
+            }
+            Self::CheckWorkers | Self::Worker(..) => {}
+            Self::Leave(worker) => wanted.executions.extend(held(world, worker)),
+            Self::Limit(queue, _) | Self::Declare(queue, _) => {
+                wanted.queues.insert(queue.clone());
+                wanted.count_unlimited = true;
+            }
+            Self::Pause(queue, _) | Self::Admit(queue) => {
+                wanted.queues.insert(queue.clone());
+            }
+            Self::Advance(run) => drop(wanted.runs.insert(*run)),
+        }
+    }
+
+    /// Does it.
+    pub(crate) fn perform(
+        &self,
+        world: &World,
+        unit: &mut Unit,
+        needs: &[Need],
+        voices: &mut Voices,
+    ) -> Result<Reply, Need> {
+        Ok(match self {
+            Self::Submit(action, idempotency, input) => {
+                match world.toy.prepare(action, input.clone()) {
+                    Ok(prepared) => enter(unit, prepared, idempotency.clone()),
+                    Err(error) => Reply::Refused(error.to_string()),
+                }
+            }
+            Self::Claim(worker, permits) => reply(claim::claim(unit, worker, *permits)),
+            Self::Dispatch => {
+                let loads = loads(world, unit);
+                claim::dispatch(unit, loads);
+                Reply::Done
+            }
+            Self::Accept(worker, id, token) => {
+                let Some(_) = unit.execution(*id) else { return Ok(absent()) };
+                heard(reply(claim::accept(unit, worker, *id, *token)), *id, *token, voices)
+            }
+            Self::Report(report) => {
+                let (id, token) = (report.execution, report.token);
+                heard(reply(completion::complete(unit, report.clone())), id, token, voices)
+            }
+            Self::Release(id, token) => {
+                let Some(_) = unit.execution(*id) else { return Ok(absent()) };
+                heard(reply(claim::release(unit, *id, *token)), *id, *token, voices)
+            }
+            Self::Cancel(id) if unit.execution(*id).is_none() => absent(),
+            Self::Cancel(id) => reply(admission::cancel(unit, *id)),
+            Self::Wake(id) => reply(sweep::wake(unit, *id)),
+            Self::Rescue(id) => reply(sweep::rescue(unit, *id)),
+            Self::CheckWorkers => {
+                sweep::check_workers(unit);
+                Reply::Done
+            }
+            Self::Worker(name, input) => tell_worker(unit, name, input, voices),
+            Self::Leave(worker) => leave(unit, worker, voices),
+            Self::Limit(..) | Self::Declare(..) | Self::Pause(..) | Self::Admit(..) => {
+                self.operate(unit)
+            }
+            Self::Advance(run) => return advance_run(world, unit, *run, needs),
+        })
+    }
+
+    fn operate(&self, unit: &mut Unit) -> Reply {
+        let (Self::Limit(key, _) | Self::Declare(key, _) | Self::Pause(key, _) | Self::Admit(key)) =
+            self
+        else {
+            return absent();
+        };
+        if unit.queues.find(key).is_none() {
+            return absent();
+        }
+        match self {
+            Self::Limit(key, limit) => admission::limit(unit, key, *limit),
+            Self::Declare(key, limit) => admission::declare_limit(unit, key, *limit),
+            Self::Pause(key, paused) => admission::pause(unit, key, *paused),
+            _ => unit.promote(key),
+        }
+        Reply::Done
+    }
+}
+
+fn absent() -> Reply {
+    Reply::Refused("there is no such thing".into())
+}
+
+fn enter(unit: &mut Unit, prepared: Prepared, idempotency: Option<Idempotency>) -> Reply {
+    reply(submit::submit(unit, Submission { prepared, idempotency, retry_of: None }))
+}
+
+fn heard(reply: Reply, id: ExecutionId, token: FencingToken, voices: &mut Voices) -> Reply {
+    if reply == Reply::Done {
+        voices.reports.insert(id, token);
+    }
+    reply
+}
+
+fn tell_worker(
+    unit: &mut Unit,
+    name: &WorkerName,
+    input: &WorkerInput,
+    voices: &mut Voices,
+) -> Reply {
+    if unit.worker(name).is_none() && matches!(input, WorkerInput::Register { .. }) {
+        unit.workers.insert(steadfast_core::worker::Worker::new(name.clone()));
+    }
+    let told = sweep::tell_worker(unit, name, input);
+    if let (Ok(()), Some(incarnation)) = (&told, speaker(input)) {
+        voices.workers.insert(WorkerId { name: name.clone(), incarnation });
+    }
+    if let (Ok(()), WorkerInput::Drain(incarnation)) = (&told, input) {
+        let worker = WorkerId { name: name.clone(), incarnation: *incarnation };
+        let unstarted = |e: &&Execution| {
+            e.worker.as_ref() == Some(&worker)
+                && matches!(e.status, Status::Offered | Status::Accepted)
+        };
+        let given_back = unit.executions().filter(unstarted).map(|e| (e.id, e.token()));
+        voices.reports.extend(given_back);
+        sweep::release_unstarted(unit, &worker);
+    }
+    reply(told)
+}
+
+fn speaker(input: &WorkerInput) -> Option<Incarnation> {
+    match input {
+        WorkerInput::Beat(incarnation, _)
+        | WorkerInput::Drain(incarnation)
+        | WorkerInput::Leave(incarnation) => Some(*incarnation),
+        _ => None,
+    }
+}
+
+fn held(world: &World, worker: &WorkerId) -> Vec<ExecutionId> {
+    world.all(|e| e.worker.as_ref() == Some(worker) && e.status.has_live_attempt())
+}
+
+/// A well-behaved worker leaves with empty hands.
+fn leave(unit: &mut Unit, worker: &WorkerId, voices: &mut Voices) -> Reply {
+    let leave = WorkerInput::Leave(worker.incarnation);
+    let mut row = match unit.worker(&worker.name) {
+        Some(row) => row.clone(),
+        None => return absent(),
+    };
+    if let Err(refusal) = row.handle(&leave, unit.now) {
+        return Reply::Refused(refusal.to_string());
+    }
+    // What it holds is loaded, or was claimed in this very transaction.
+    let mine = |e: &&Execution| e.worker.as_ref() == Some(worker) && e.status.has_live_attempt();
+    let held: Vec<_> = unit.executions().filter(mine).map(|e| (e.id, e.token())).collect();
+    for (id, token) in held {
+        heard(reply(claim::release(unit, id, token)), id, token, voices);
+    }
+    tell_worker(unit, &worker.name, &leave, voices)
+}
+
+fn loads(world: &World, unit: &Unit) -> Vec<(WorkerId, u32)> {
+    let mut loads: BTreeMap<WorkerId, u32> = BTreeMap::new();
+    // What is loaded is newer than what is stored.
+    let stored = world.snapshot.executions.iter().map(|e| unit.execution(e.id).unwrap_or(e));
+    for execution in stored.filter(|e| e.status.has_live_attempt()) {
+        if let Some(worker) = &execution.worker {
+            *loads.entry(worker.clone()).or_default() += 1;
+        }
+    }
+    loads.into_iter().collect()
+}
+
+fn advance_run(
+    world: &World,
+    unit: &mut Unit,
+    run: ExecutionId,
+    needs: &[Need],
+) -> Result<Reply, Need> {
+    let Some(execution) = unit.execution(run).filter(|e| e.is_workflow()) else {
+        return Ok(absent());
+    };
+    let graph = &world.toy.graphs[&execution.action];
+    let facts = world.snapshot.facts(unit, run, needs);
+    advance(unit, run, Program { graph, evaluator: &world.toy }, &facts)?;
+    Ok(Reply::Done)
+}
