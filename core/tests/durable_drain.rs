@@ -105,6 +105,7 @@ impl World {
         for receipt in taken.receipts {
             let message = self.messages.get_mut(&receipt.message).expect("it was taken");
             let execution = &self.executions[&message.key.execution];
+            assert_eq!(message.transport, TRANSPORTS[transport], "consumed elsewhere");
             assert_eq!(laws::carried(message, execution), Ok(()));
             let claimed = message.handle(&MessageInput::Claim(HOLD), Timestamp::ZERO);
             assert_eq!(claimed, Ok(None));

@@ -115,7 +115,8 @@ impl World {
         let before = self.effects[key].clone();
         let mut after = before.clone();
         let answer = after.handle(input, now);
-        let change = Change { before: &before, input, accepted: answer.is_ok(), after: &after };
+        let change =
+            Change { before: &before, input, accepted: answer.is_ok(), after: &after, now };
         assert_eq!(laws::check(&change), Ok(()));
         let mut again = after.clone();
         assert!(again.handle(input, now).is_err(), "{input:?} does something twice");
@@ -213,6 +214,8 @@ impl World {
             let own: Vec<&Effect> =
                 all.clone().filter(|e| e.key.generation == *generation).collect();
             assert_eq!(laws::agree(*status, *generation, own.iter().copied()), Ok(()));
+            let owed = laws::whole(*status, *generation, &wishes(), own.iter().copied());
+            assert_eq!(owed, Ok(()));
             // No end is without its effects: 2 hooks, and a bill or a notice.
             assert_eq!(own.len(), 3, "{status} without its effects");
         }

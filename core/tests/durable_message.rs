@@ -14,19 +14,45 @@ use steadfast_core::{ExecutionId, Generation, MessageId, Order, Span, Timestamp,
 
 const HOLD: Hold = Hold { lease: Span::from_secs(10), limit: Some(Span::from_secs(40)) };
 const RETENTION: Span = Span::from_secs(60);
-const FURTHER_STARTS: u32 = 2;
+const FURTHER_STARTS: u32 = 1;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Insert { execution: u64, index: u32, relayed: bool },
+    Insert {
+        execution: u64,
+        index: u32,
+        relayed: bool,
+    },
     EndExecution(u64),
     Wait(u64),
-    Take { consumer: usize, quantity: u32 },
-    Relay { consumer: usize, quantity: u32 },
-    Settle { consumer: usize, receipt: usize, how: How },
-    Forge { message: u64, token: u64, how: How },
+    Take {
+        consumer: usize,
+        quantity: u32,
+    },
+    Relay {
+        consumer: usize,
+        quantity: u32,
+    },
+    /// A consumer takes one, begins and settles it, or dies on it.
+    Try {
+        consumer: usize,
+        how: Option<How>,
+    },
+    Settle {
+        consumer: usize,
+        receipt: usize,
+        how: How,
+    },
+    Forge {
+        message: u64,
+        token: u64,
+        how: How,
+    },
     Sweep,
-    Operate { message: u64, replay: bool },
+    Operate {
+        message: u64,
+        replay: bool,
+    },
     Purge,
 }
 
@@ -63,6 +89,8 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(consumer, quantity)| Step::Take { consumer, quantity }),
         2 => (0..2usize, 1..4u32)
             .prop_map(|(consumer, quantity)| Step::Relay { consumer, quantity }),
+        6 => (0..2usize, prop::option::weighted(0.8, how()))
+            .prop_map(|(consumer, how)| Step::Try { consumer, how }),
         8 => (0..2usize, 0..5usize, how())
             .prop_map(|(consumer, receipt, how)| Step::Settle { consumer, receipt, how }),
         1 => (0..6u64, 0..4u64, how())
@@ -124,7 +152,7 @@ impl World {
         let answer = after.handle(input, now);
         let verdict = answer.as_ref().ok().copied().flatten();
         let accepted = answer.is_ok();
-        let change = Change { before: &before, input, accepted, verdict, after: &after };
+        let change = Change { before: &before, input, accepted, verdict, after: &after, now };
         assert_eq!(laws::check(&change), Ok(()));
         let mut again = after.clone();
         assert!(again.handle(input, now).is_err(), "{input:?} does something twice");
@@ -205,6 +233,14 @@ impl World {
         self.receipts[consumer].extend(taken.receipts);
     }
 
+    /// A consumer settles by one of the receipts that it ever had, the newest being the first.
+    fn settle(&mut self, consumer: usize, nth: usize, how: How) {
+        let known = self.receipts[consumer].iter().rev().nth(nth).copied();
+        if let Some(receipt) = known {
+            self.tell(receipt.message, &Self::input(receipt, how));
+        }
+    }
+
     fn purge(&mut self) {
         let now = self.now();
         let live: BTreeSet<ExecutionId> =
@@ -229,12 +265,13 @@ impl World {
             Step::Wait(seconds) => self.now += seconds,
             Step::Take { consumer, quantity } => self.take(consumer, false, quantity),
             Step::Relay { consumer, quantity } => self.take(consumer, true, quantity),
-            Step::Settle { consumer, receipt, how } => {
-                let known = self.receipts[consumer].iter().rev().nth(receipt).copied();
-                if let Some(receipt) = known {
-                    self.tell(receipt.message, &Self::input(receipt, how));
+            Step::Try { consumer, how } => {
+                self.take(consumer, false, 1);
+                for how in [Some(How::Start), how].into_iter().flatten() {
+                    self.settle(consumer, 0, how);
                 }
             }
+            Step::Settle { consumer, receipt, how } => self.settle(consumer, receipt, how),
             Step::Forge { message, token, how } => {
                 let id = MessageId(1000 - message);
                 let token = steadfast_core::FencingToken(token);

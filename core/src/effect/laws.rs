@@ -2,9 +2,10 @@
 
 use alloc::collections::BTreeSet;
 
-use super::{Effect, EffectInput, EffectState};
+use super::{Effect, EffectInput, EffectState, Wish};
 use crate::id::{FencingToken, Generation};
 use crate::status::Status;
+use crate::time::Timestamp;
 use crate::violation::{Violation, demand};
 
 /// One change of one effect: what it was told, and what came of that.
@@ -18,15 +19,17 @@ pub struct Change<'a> {
     pub accepted: bool,
     /// The row after.
     pub after: &'a Effect,
+    /// When.
+    pub now: Timestamp,
 }
 
-/// Law `an_effect_settles_once`, over one change: only the valid sender settles, what is settled
+/// Laws `an_effect_settles_once` and `no_sweep_fails_healthy_work`, over one change: only the valid sender settles, what is settled
 /// stays so, and the receiver always sees the same key.
 ///
 /// # Errors
-/// If an effect settled twice or by somebody else's word.
+/// If an effect settled twice or by somebody else's word, or a sender's time was cut short.
 pub fn check(change: &Change<'_>) -> Result<(), Violation> {
-    let Change { before, input, accepted, after } = change;
+    let Change { before, input, accepted, after, now } = change;
     let key = &before.key;
     demand!(*accepted || before == after, S12, "{key} changed although it refused {input:?}");
     let over = matches!(before.state, EffectState::Delivered | EffectState::GaveUp);
@@ -42,6 +45,9 @@ pub fn check(change: &Change<'_>) -> Result<(), Violation> {
     demand!(after.token() == token, S12, "{key} went from {} to {token}", before.token());
     let vacant = before.state == EffectState::Planned;
     demand!(!sent || vacant, S12, "{key} has a second sender while {}", before.state);
+    let expired = *accepted && matches!(input, EffectInput::Expire { .. });
+    let early = before.wake_at.is_none_or(|at| *now < at);
+    demand!(!expired || !early, S20, "{key} was taken from its sender before its time");
     let delivers = !over && after.state == EffectState::Delivered;
     let told = matches!(input, EffectInput::Deliver(_));
     demand!(!delivers || told, S12, "{key} is delivered by {input:?}");
@@ -82,6 +88,31 @@ pub fn agree<'a>(
         demand!(status.is_terminal(), S13, "{key} is planned and the run is {status}");
         let fires = effect.trigger.fires_at(status);
         demand!(fires, S13, "{key} (if {}) is planned and the run is {status}", effect.trigger);
+    }
+    Ok(())
+}
+
+/// Law `effects_agree_with_the_outcome`, over the commit that ends a generation of a run: every
+/// effect that was wished for at such an end is in the ledger from then on. If it came with a
+/// later commit, a crash in between would leave it out for ever.
+///
+/// # Errors
+/// If one is missing.
+pub fn whole<'a>(
+    status: Status,
+    generation: Generation,
+    wishes: &[Wish],
+    effects: impl IntoIterator<Item = &'a Effect>,
+) -> Result<(), Violation> {
+    let planned: BTreeSet<_> = effects
+        .into_iter()
+        .filter(|effect| effect.key.generation == generation)
+        .map(|effect| (effect.key.kind, &effect.key.target))
+        .collect();
+    for wish in wishes.iter().filter(|wish| wish.trigger.fires_at(status)) {
+        let (kind, target) = (wish.kind, &wish.target);
+        let there = planned.contains(&(kind, target));
+        demand!(there, S13, "the run is {status} and {kind} to {target} is not planned");
     }
     Ok(())
 }

@@ -67,7 +67,8 @@ fn effect(state: EffectState) -> Effect {
 fn judged(effect: &mut Effect, input: &EffectInput, now: Timestamp) -> Result<(), Refusal> {
     let before = effect.clone();
     let answer = effect.handle(input, now);
-    let change = Change { before: &before, input, accepted: answer.is_ok(), after: effect };
+    let accepted = answer.is_ok();
+    let change = Change { before: &before, input, accepted, after: effect, now };
     assert_eq!(laws::check(&change), Ok(()));
     answer
 }
@@ -203,7 +204,7 @@ fn taking_is_bounded_and_takes_over_from_the_silent() {
 #[test]
 fn planted_violations_are_seen() {
     let law = |before: &Effect, input: &EffectInput, accepted, after: &Effect| {
-        let change = Change { before, input, accepted, after };
+        let change = Change { before, input, accepted, after, now: at(5) };
         laws::check(&change).err().map(|violation| violation.law)
     };
     let (sending, delivered) = (effect(Sending), effect(Delivered));
@@ -214,8 +215,12 @@ fn planted_violations_are_seen() {
     assert_eq!(law(&delivered, &deliver(1), true, &delivered), Some(LawId::S12));
     assert_eq!(law(&sending, &deliver(1), false, &delivered), Some(LawId::S12));
     let expire = EffectInput::Expire { entropy: 0 };
-    assert_eq!(law(&sending, &expire, true, &delivered), Some(LawId::S12));
+    let release = EffectInput::Release(token(1));
+    assert_eq!(law(&sending, &release, true, &delivered), Some(LawId::S12));
     assert_eq!(law(&delivered, &expire, true, &effect(Planned)), Some(LawId::S12));
+    // Before its sender's time is over.
+    let again = Effect { sends: 1, failures: 1, ..effect(Planned) };
+    assert_eq!(law(&sending, &expire, true, &again), Some(LawId::S20));
     // A second sender, a token used twice, another key for the receiver.
     let send = EffectInput::Send(LEASE);
     let second = Effect { sends: 2, ..sending.clone() };
@@ -240,4 +245,11 @@ fn planted_violations_are_seen() {
     assert_eq!(agree(Status::Running, 2), Some(LawId::S13));
     assert_eq!(agree(Status::Cancelled, 2), Some(LawId::S13));
     assert_eq!(agree(Status::Completed, 1), Some(LawId::S13));
+    // The end is there and its effects, or one of them, are not.
+    let all = planned(Status::Completed);
+    let whole =
+        |effects: &[Effect]| laws::whole(Status::Completed, Generation(2), &wishes(), effects);
+    assert_eq!(whole(&all), Ok(()));
+    assert!(whole(&all[1..]).is_err() && whole(&[]).is_err());
+    assert_eq!(laws::whole(Status::Running, Generation(2), &wishes(), []), Ok(()));
 }

@@ -21,6 +21,8 @@ pub struct Change<'a> {
     pub verdict: Option<Verdict>,
     /// The row after.
     pub after: &'a Message,
+    /// When.
+    pub now: Timestamp,
 }
 
 /// Judges one change by all laws of messages that a change can be judged by.
@@ -29,6 +31,7 @@ pub struct Change<'a> {
 /// With the first [`Violation`].
 pub fn check(change: &Change<'_>) -> Result<(), Violation> {
     holder(change)?;
+    patient(change)?;
     budget(change)?;
     kept(change)
 }
@@ -58,6 +61,18 @@ pub fn holder(change: &Change<'_>) -> Result<(), Violation> {
     held_in_full(after)
 }
 
+/// Law `no_sweep_fails_healthy_work`, over one change: nobody's time is cut short.
+///
+/// # Errors
+/// If a message was armed again while its holder's time, or its delay, was not over.
+pub fn patient(change: &Change<'_>) -> Result<(), Violation> {
+    let Change { before, input, accepted, now, .. } = change;
+    let swept = *accepted && **input == MessageInput::Rearm;
+    let early = before.wake_at.is_none_or(|at| *now < at);
+    demand!(!swept || !early, S20, "{} was armed before {:?}", before.id, before.wake_at);
+    Ok(())
+}
+
 /// Law `a_message_has_one_holder`, over a snapshot: a held message has a token and an end, and no
 /// other has a holder.
 ///
@@ -68,6 +83,8 @@ pub fn held_in_full(message: &Message) -> Result<(), Violation> {
     let timed = state.is_held() || state == MessageState::Delayed;
     demand!(message.wake_at.is_some() == timed, S9, "{id} is {state} until {:?}", message.wake_at);
     demand!(!state.is_held() || message.deliveries > 0, S9, "{id} is {state} without a token");
+    let bounded = message.hold_until.is_none_or(|limit| message.wake_at <= Some(limit));
+    demand!(bounded, S9, "{id} is held beyond {:?}", message.hold_until);
     Ok(())
 }
 
@@ -139,8 +156,10 @@ pub fn purged_rightly(
     for (id, gone) in before.iter().filter(|(id, _)| !after.contains_key(id)) {
         demand!(!gone.state.is_live(), S11, "{id} was {} and is gone", gone.state);
         let referred = live.contains(&gone.key.execution);
-        let allowed = gone.may_be_purged(retention, referred, now);
-        demand!(allowed, S29, "{id} ({}) is gone too early", gone.key);
+        demand!(!referred, S29, "{id} is gone while {} can insert it again", gone.key.execution);
+        let parked = gone.parked.as_ref().map(|parked| parked.at);
+        let over = gone.ended_at.or(parked).is_some_and(|since| since + retention <= now);
+        demand!(over, S29, "{id} ({}) is gone before its time", gone.key);
     }
     Ok(())
 }

@@ -65,7 +65,7 @@ fn judged(
     let answer = message.handle(input, now);
     let verdict = answer.as_ref().ok().copied().flatten();
     let accepted = answer.is_ok();
-    let change = Change { before: &before, input, accepted, verdict, after: message };
+    let change = Change { before: &before, input, accepted, verdict, after: message, now };
     assert_eq!(laws::check(&change), Ok(()));
     answer
 }
@@ -441,7 +441,7 @@ fn law_of(
     verdict: Option<Verdict>,
     after: &Message,
 ) -> Option<LawId> {
-    let change = Change { before, input: &input, accepted, verdict, after };
+    let change = Change { before, input: &input, accepted, verdict, after, now: at(5) };
     laws::check(&change).err().map(|violation| violation.law)
 }
 
@@ -489,7 +489,13 @@ fn planted_violations_are_seen() {
     assert_eq!(law_of(&held, reject(), true, verdict(Owner::Nobody), &parked), Some(LawId::S11));
     parked.parked = None;
     assert_eq!(law_of(&held, reject(), true, verdict(owner), &parked), Some(LawId::S11));
-    assert_eq!(law_of(&held, MessageInput::Rearm, true, None, &done), Some(LawId::S11));
+    let delay = MessageInput::Delay(receipt(2), LEASE);
+    assert_eq!(law_of(&held, delay, true, None, &done), Some(LawId::S11));
+    // Armed while its holder still has time; held beyond its limit.
+    let rearmed = Message { deliveries: 2, ..message(Ready) };
+    assert_eq!(law_of(&held, MessageInput::Rearm, true, None, &rearmed), Some(LawId::S20));
+    let beyond = Message { hold_until: Some(at(9)), ..held.clone() };
+    assert!(laws::held_in_full(&beyond).is_err());
     // Two live messages with one key; one message overtaking another.
     let twin = Message { id: MessageId(2), ..held.clone() };
     assert!(laws::enqueued_once([&held, &twin]).is_err());
