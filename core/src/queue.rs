@@ -3,6 +3,9 @@
 //! A slot is an execution's row in a slot-holding status, so how many are taken is always counted
 //! and never kept. Places in line are given here, under the queue row's lock.
 
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ActionRef, Order, QueueKey, Version};
