@@ -101,7 +101,10 @@ pub fn submit_child(
     let now = unit.now;
     prepared.policy.queue_timeout = None;
     admission::open(unit, &prepared.queue, prepared.limit);
-    let (mut execution, parameters) = requested(id, prepared, unit.transport, now);
+    // A run and its children are carried alike, whatever is configured by now.
+    let run = unit.execution(place.task.run);
+    let transport = run.map_or(unit.transport, |run| run.transport);
+    let (mut execution, parameters) = requested(id, prepared, transport, now);
     execution.place = Some(place);
     execution.wake_at = not_before.filter(|at| *at > now);
     let delayed = execution.wake_at.is_some();
