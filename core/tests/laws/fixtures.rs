@@ -1,10 +1,15 @@
 //! Actions and workflows that between them have every feature.
 
-use serde_json::{Value, json};
-use steadfast_core::policy::{Backoff, OnLost};
-use steadfast_core::workflow::{CancellationPolicy, Graph, Join, Task, Transition, WithItems};
-use steadfast_core::{Policy, RetryPolicy, Span};
+use std::borrow::ToOwned;
+use std::boxed::Box;
+use std::vec;
+use std::vec::Vec;
 
+use serde_json::{Value, json};
+
+use super::engine::policy::{Backoff, OnLost};
+use super::engine::workflow::{CancellationPolicy, Graph, Join, Task, Transition, WithItems};
+use super::engine::{Policy, RetryPolicy, Span};
 use super::toy::{Toy, ToyAction};
 
 /// A task that runs `action` and does nothing else.

@@ -6,6 +6,8 @@
 //! `failed`, `timed_out`, `fail` or `$name<n`.
 
 use std::collections::BTreeMap;
+use std::format;
+use std::string::{String, ToString};
 
 use serde_json::{Value, json};
 
