@@ -187,19 +187,18 @@ impl Scrape {
             let (name, help) = (first.name, first.help);
             let mut family =
                 encoder.encode_descriptor(name, help, None, ConstCounter::<u64>::TYPE)?;
+            if first.label.is_none() {
+                ConstCounter::new(rest.remove(0).1).encode(family)?;
+                continue;
+            }
             for (counted, count) in rest.drain(..end) {
-                let counter = ConstCounter::new(count);
-                match counted.label {
-                    None => counter.encode(family.encode_family(&NO_LABELS)?)?,
-                    Some(label) => counter.encode(family.encode_family(&[label])?)?,
-                }
+                let labels: Vec<(&str, &str)> = counted.label.into_iter().collect();
+                ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
             }
         }
         Ok(())
     }
 }
-
-const NO_LABELS: [(&str, &str); 0] = [];
 
 fn encode_gauge(
     encoder: &mut DescriptorEncoder<'_>,

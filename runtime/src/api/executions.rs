@@ -220,6 +220,8 @@ fn statuses(words: Option<&str>) -> Result<Vec<Status>, Problem> {
             Problem::new(ProblemKind::InvalidRequest, detail)
         })?);
     }
+    statuses.sort_unstable();
+    statuses.dedup();
     Ok(statuses)
 }
 

@@ -19,8 +19,8 @@ use super::auth::check_listen;
 use super::{ApiOptions, router_until};
 use crate::engine::Engine;
 
-/// The largest head of a request: hyper answers 431 to a larger one.
-const MAX_HEAD: usize = 64 * 1024;
+/// A request's head is refused (431) once it is larger than this and still not whole.
+const MAX_HEAD: usize = 32 * 1024;
 
 /// The most header fields that a request may have.
 const MAX_HEADERS: usize = 100;
