@@ -7,6 +7,8 @@
 mod apply;
 mod executions;
 mod load;
+#[cfg(test)]
+mod tests;
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
