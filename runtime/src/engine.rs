@@ -31,7 +31,6 @@ use steadfast_services::service::control::{self, QueueChange};
 use steadfast_services::service::submit::SubmitError;
 use steadfast_services::service::work::StopSignals;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 pub use builder::{Data, Durability, EngineBuilder, OpenError, Options};
 pub use counters::Counters;
@@ -46,7 +45,6 @@ struct Inner {
     env: LocalEnv,
     doors: Doors,
     runner: ActionRunner,
-    stop: CancellationToken,
     worker: StopSignals,
     worker_task: std::sync::Mutex<Option<JoinHandle<()>>>,
 }
@@ -289,7 +287,7 @@ impl Engine {
                         if mine { break; }
                     }
                     () = &mut look_again => break,
-                    () = self.0.stop.cancelled() => return Err(EngineError::Stopped),
+                    () = self.stopped() => return Err(EngineError::Stopped),
                 }
             }
         }
@@ -381,10 +379,16 @@ impl Engine {
             // A panic of the worker was logged; there is nothing left to wait for.
             let _ = task.await;
         }
-        self.0.stop.cancel();
+        self.0.env.stop().cancel();
         if let Err(error) = self.0.env.store().close().await {
             tracing::warn!(%error, "the store was not closed in good order");
         }
+    }
+
+    /// Returns when the engine has stopped: because it was told to, or because one of its services
+    /// died of a bug, which is in the log then.
+    pub async fn stopped(&self) {
+        self.0.env.stop().cancelled().await;
     }
 
     /// Makes a shutdown under way, or the next one, stop running work at once.

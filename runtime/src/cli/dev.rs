@@ -59,6 +59,12 @@ async fn serve(
     let code = tokio::select! {
         biased;
         code = signals.next() => code,
+        () = engine.stopped() => {
+            return Err(Failure::environment(
+                "the engine stopped because of a bug, which the log names; start it again to go on"
+                    .to_owned(),
+            ));
+        }
         served = &mut server => {
             engine.shutdown(false).await;
             return Err(Failure::environment(match served {

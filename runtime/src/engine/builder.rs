@@ -252,6 +252,7 @@ fn local_env(options: &Options, store: EmbeddedStore, catalog: Catalog) -> Local
         counters: Counters::default(),
         alarm: Alarm::default(),
         draws: AtomicU64::new(wall_clock().as_micros()),
+        stop: CancellationToken::new(),
     })
 }
 
@@ -280,8 +281,7 @@ fn assemble(
     handlers: BTreeMap<ActionRef, Handler>,
 ) -> Engine {
     let doors = open_doors(&env);
-    let stop = CancellationToken::new();
-    start_executor(&env, &stop);
+    start_executor(&env, env.stop());
     let runner = ActionRunner::new(env.clone(), processes, handlers);
     let config = WorkerConfig {
         introduction: Introduction {
@@ -298,5 +298,5 @@ fn assemble(
     let life =
         work(env.clone(), runner.clone(), doors.completer.clone(), config, worker.clone());
     let worker_task = std::sync::Mutex::new(Some(tokio::spawn(life)));
-    Engine(Arc::new(Inner { env, doors, runner, stop, worker, worker_task }))
+    Engine(Arc::new(Inner { env, doors, runner, worker, worker_task }))
 }

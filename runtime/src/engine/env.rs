@@ -11,6 +11,9 @@ use steadfast_embedded::{EmbeddedStore, InprocBroker};
 use steadfast_services::alarm::Alarm;
 use steadfast_services::port::{Counter, Env, StoreError, Workflow};
 
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, error};
+
 use super::counters::Counters;
 use super::definitions::Definitions;
 
@@ -27,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) alarm: Alarm,
     pub(crate) draws: AtomicU64,
+    /// Cancelled when the engine stops, in good order or because a service died.
+    pub(crate) stop: CancellationToken,
 }
 
 impl LocalEnv {
@@ -36,6 +41,11 @@ impl LocalEnv {
 
     pub(crate) fn definitions(&self) -> &Definitions {
         &self.0.definitions
+    }
+
+    /// Cancelled when the engine stops.
+    pub(crate) fn stop(&self) -> &CancellationToken {
+        &self.0.stop
     }
 
     pub(crate) fn counters(&self) -> &Counters {
@@ -79,7 +89,18 @@ impl Env for LocalEnv {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        tokio::spawn(tracing::Instrument::instrument(task, tracing::debug_span!("service", name)));
+        let running = tokio::spawn(task.instrument(tracing::debug_span!("service", name)));
+        let stop = self.0.stop.clone();
+        // A panic is a bug, and a service that is gone would leave work waiting for ever. So the
+        // engine stops as a whole: whoever starts it again finds everything where it was.
+        tokio::spawn(async move {
+            if let Err(panic) = running.await
+                && panic.is_panic()
+            {
+                error!(service = name, %panic, "a service panicked: the engine stops");
+                stop.cancel();
+            }
+        });
     }
 
     fn entropy(&self) -> u64 {

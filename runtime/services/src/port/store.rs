@@ -274,7 +274,8 @@ pub trait Transaction: Send {
     fn find_ready(&mut self) -> impl Future<Output = Load<Vec<Runtime>>> + Send;
 
     /// Up to `limit` workflow executions that can be advanced, unlocked: ready to begin, with
-    /// ended unfolded children, or with an open run although they are over or being cancelled.
+    /// ended unfolded children, with a window that has room for more of its list, or with an open
+    /// run although they are over or being cancelled.
     fn find_runs(&mut self, limit: u32) -> impl Future<Output = Load<Vec<ExecutionId>>> + Send;
 
     /// The live attempts of a worker process, unlocked.

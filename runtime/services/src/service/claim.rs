@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use steadfast_core::claim::{self, AcceptRefusal, Assignment};
 use steadfast_core::unit::Unit;
-use steadfast_core::worker::WorkerRefusal;
+use steadfast_core::worker::{Worker, WorkerRefusal};
 use steadfast_core::{ExecutionId, FencingToken, Runtime, WorkerId};
 
 use crate::drive::{Again, Step, drive};
@@ -74,12 +74,16 @@ impl Step for Claim {
     const NAME: &'static str = "claim";
 
     async fn load<T: Transaction>(&mut self, tx: &mut T, unit: &mut Unit) -> Load<()> {
+        self.seen = 0;
         let me = [self.worker.name.clone()];
         for worker in tx.workers(Some(&me)).await? {
             unit.workers.load(worker);
         }
         for worker in tx.workers(None).await? {
             unit.workers.load(worker);
+        }
+        if !unit.worker(&self.worker.name).is_some_and(Worker::takes_work) {
+            return Ok(());
         }
         let ready = tx.ready(&self.runtimes, self.look_at).await?;
         self.seen = u32::try_from(ready.len()).unwrap_or(u32::MAX);
