@@ -191,3 +191,6 @@ impl Finding {
         self.with(fact, moment)
     }
 }
+
+#[cfg(test)]
+mod tests;

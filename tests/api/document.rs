@@ -101,6 +101,7 @@ fn routes_are_registered_with_their_description_only() {
     assert!(files.len() > 5, "read too little");
     for file in files.iter().filter(|file| file.extension().is_some_and(|e| e == "rs")) {
         let text = std::fs::read_to_string(file).expect("a file");
+        let (text, _) = text.split_once("#[cfg(test)]").unwrap_or((&text, ""));
         for way in [".route(", ".route_service(", ".nest_service(", "axum::routing"] {
             assert!(!text.contains(way), "{} uses {way}", file.display());
         }

@@ -86,3 +86,47 @@ pub(crate) fn no_store() -> SetResponseHeaderLayer<HeaderValue> {
     let value = HeaderValue::from_static("no-store");
     SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::Router;
+    use axum::body::Body;
+    use axum::middleware::from_fn;
+    use tower::ServiceExt;
+    use tower_http::catch_panic::CatchPanicLayer;
+
+    async fn panicking() -> StatusCode {
+        panic!("the password is swordfish")
+    }
+
+    async fn plain() -> (StatusCode, &'static str) {
+        (StatusCode::BAD_REQUEST, "plain text of a framework")
+    }
+
+    async fn body_of(handler: axum::routing::MethodRouter) -> (StatusCode, String) {
+        let app = Router::new()
+            .fallback_service(handler)
+            .layer(from_fn(only_problems))
+            .layer(CatchPanicLayer::custom(panicked));
+        let response = app.oneshot(Request::new(Body::empty())).await.unwrap();
+        let (status, body) = (response.status(), response.into_body());
+        let body = axum::body::to_bytes(body, 10_000).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_internal_problem_without_its_text() {
+        let (status, body) = body_of(axum::routing::any(panicking)).await;
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(body.contains("urn:steadfast:problem:internal"), "{body}");
+        assert!(!body.contains("swordfish"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn an_error_of_the_framework_becomes_a_problem() {
+        let (status, body) = body_of(axum::routing::any(plain)).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+        assert!(body.contains("urn:steadfast:problem:invalid-request"), "{body}");
+    }
+}

@@ -140,8 +140,8 @@ async fn checks(state: &ApiState) -> Vec<Check> {
         Ok(_) => Check { name: "store", ok: true, detail: None },
         Err(detail) => failed("store", detail),
     };
-    let stopping = state.closing().is_cancelled();
-    let detail = stopping.then(|| String::from("the engine is shutting down"));
+    let stopping = state.closing().is_cancelled() || state.engine().env().stop().is_cancelled();
+    let detail = stopping.then(|| String::from("the engine is shutting down or has stopped"));
     vec![store, Check { name: "engine", ok: !stopping, detail }]
 }
 

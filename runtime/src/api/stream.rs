@@ -117,7 +117,7 @@ impl<S: Subscription> Feed<S> {
             if let Some(event) = self.pending.pop_front() {
                 return Some(event);
             }
-            let closing = self.closing.clone();
+            let (closing, engine) = (self.closing.clone(), self.engine.clone());
             let more = async {
                 match self.follows {
                     Some(id) => self.follow(id).await,
@@ -127,6 +127,7 @@ impl<S: Subscription> Feed<S> {
             let more = tokio::select! {
                 biased;
                 () = closing.cancelled() => return None,
+                () = engine.stopped() => return None,
                 more = more => more,
             };
             if !matches!(more, Ok(true)) {
