@@ -160,7 +160,7 @@ impl Snapshot {
     #[must_use]
     pub fn facts(&self, unit: &Unit, run: ExecutionId, needs: &[Need]) -> Facts {
         let mut facts = Facts {
-            parameters: self.parameters.get(&run).cloned().unwrap_or(Value::Null),
+            parameters: self.parameters.get(&run).cloned().unwrap_or(Value::Null).into(),
             ..Facts::default()
         };
         for child in self.children_to_load(run) {

@@ -13,6 +13,7 @@ mod tests;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
@@ -40,8 +41,8 @@ pub struct Program<'a> {
 /// What was loaded about a run beside its rows.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
-    /// The run's parameters.
-    pub parameters: Value,
+    /// The run's parameters. Shared, because they may be large and every decision needs them.
+    pub parameters: Arc<Value>,
     /// Results of ended visits, as far as something refers to them.
     pub results: BTreeMap<TaskKey, TaskResult>,
     /// Pages of item lists.

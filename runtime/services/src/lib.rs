@@ -9,4 +9,5 @@ pub mod assembly;
 pub mod batcher;
 pub mod drive;
 pub mod port;
+mod recent;
 pub mod service;

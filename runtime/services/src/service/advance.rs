@@ -1,7 +1,7 @@
 //! Advance: move workflow runs forward, many in one commit.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 use steadfast_core::decision::Message;
@@ -13,16 +13,15 @@ use steadfast_core::{DefinitionHash, ExecutionId, QueueKey, Status, TaskKey};
 use super::HandleHints;
 use crate::drive::{self, Again, Step, drive};
 use crate::port::{Delivery, Env, Load, Pointer, StoreError, Transaction, VisitResult, Workflow};
+use crate::recent::Recent;
 
-/// Advances runs, and remembers what finished tasks left: an expression in each of a thousand items
-/// may refer to the same result, which never changes.
+/// Advances runs, and remembers what it has read and what never changes: the parameters of a run,
+/// and what finished tasks left. An expression in each of a thousand items may refer to it.
 #[derive(Clone, Debug, Default)]
 pub struct Advancer {
-    known: Arc<Mutex<VecDeque<(TaskKey, TaskResult)>>>,
+    parameters: Recent<ExecutionId, Arc<Value>>,
+    results: Recent<TaskKey, TaskResult>,
 }
-
-/// How many results are remembered; the oldest is forgotten first.
-const KNOWN: usize = 64;
 
 impl HandleHints for Advancer {
     async fn handle<E: Env>(&self, env: &E, deliveries: &[Delivery]) -> Result<(), StoreError> {
@@ -33,21 +32,6 @@ impl HandleHints for Advancer {
         let runs: BTreeSet<ExecutionId> = runs.collect();
         let runs = runs.into_iter().collect();
         drive(env, &mut Advance::new(env.clone(), self.clone(), runs)).await
-    }
-}
-
-impl Advancer {
-    fn recall(&self, key: &TaskKey) -> Option<TaskResult> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.iter().find(|(visit, _)| visit == key).map(|(_, result)| result.clone())
-    }
-
-    fn remember(&self, key: TaskKey, result: TaskResult) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() == KNOWN {
-            known.pop_front();
-        }
-        known.push_back((key, result));
     }
 }
 
@@ -142,9 +126,7 @@ impl<E: Env> Advance<E> {
     /// Loads what the decisions of the runs will look at beside the rows.
     async fn load_facts<T: Transaction>(&mut self, tx: &mut T, unit: &mut Unit) -> Load<()> {
         self.facts = self.runs.iter().map(|run| (*run, Facts::default())).collect();
-        for (id, parameters) in tx.parameters(&self.runs).await? {
-            self.facts_of(id).parameters = parameters;
-        }
+        self.load_parameters(tx).await?;
         let failed = |e: &&Execution| e.awaits_folding() && e.status != Status::Completed;
         let failed: Vec<(ExecutionId, Option<ExecutionId>)> =
             unit.executions().filter(failed).map(|e| (e.id, e.parent())).collect();
@@ -159,6 +141,25 @@ impl<E: Env> Advance<E> {
         }
         self.load_pages(tx, unit).await?;
         self.load_results(tx).await
+    }
+
+    async fn load_parameters<T: Transaction>(&mut self, tx: &mut T) -> Load<()> {
+        let mut wanted = Vec::new();
+        for run in self.runs.clone() {
+            match self.advancer.parameters.recall(&run) {
+                Some(parameters) => self.facts_of(run).parameters = parameters,
+                None => wanted.push(run),
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        for (run, parameters) in tx.parameters(&wanted).await? {
+            let parameters = Arc::new(parameters);
+            self.advancer.parameters.remember(run, Arc::clone(&parameters));
+            self.facts_of(run).parameters = parameters;
+        }
+        Ok(())
     }
 
     async fn load_pages<T: Transaction>(&mut self, tx: &mut T, unit: &Unit) -> Load<()> {
@@ -187,7 +188,7 @@ impl<E: Env> Advance<E> {
         }
         let mut wanted = Vec::new();
         for key in self.results.clone() {
-            match self.advancer.recall(&key) {
+            match self.advancer.results.recall(&key) {
                 Some(result) => drop(self.facts_of(key.run).results.insert(key, result)),
                 None => wanted.push(key),
             }
@@ -201,7 +202,7 @@ impl<E: Env> Advance<E> {
         }
         for key in wanted {
             let result = gather(rows.remove(&key).unwrap_or_default());
-            self.advancer.remember(key.clone(), result.clone());
+            self.advancer.results.remember(key.clone(), result.clone());
             self.facts_of(key.run).results.insert(key, result);
         }
         Ok(())
