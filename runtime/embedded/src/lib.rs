@@ -13,6 +13,8 @@ mod error;
 mod ids;
 mod maintain;
 mod open;
+#[cfg(test)]
+mod plan;
 mod query;
 mod row;
 mod scan;

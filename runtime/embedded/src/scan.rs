@@ -181,7 +181,7 @@ pub(crate) const READY_RUNTIMES: &str = "WITH RECURSIVE step(runtime) AS (\
      FROM step WHERE step.runtime IS NOT NULL) \
      SELECT runtime FROM step WHERE runtime IS NOT NULL";
 
-/// How many of each, three times, and how many in all.
+/// How many of each, four times, and how many in all.
 pub(crate) const RUNNABLE: &str = "WITH RECURSIVE step(run) AS (\
      SELECT min(x.run) FROM execution x INDEXED BY execution_ended_child \
      WHERE x.status >= 7 AND x.folded = 0 AND x.run IS NOT NULL \
@@ -197,6 +197,10 @@ pub(crate) const RUNNABLE: &str = "WITH RECURSIVE step(run) AS (\
      SELECT execution FROM (SELECT r.execution FROM run r INDEXED BY run_open \
                             CROSS JOIN execution e ON e.id = r.execution \
                             WHERE r.open = 1 AND (e.status >= 7 OR e.cancel_requested) LIMIT ?) \
+     UNION \
+     SELECT run FROM (SELECT DISTINCT t.run FROM visit t INDEXED BY visit_open \
+                      WHERE t.open = 1 AND t.state = 1 AND t.created < t.total \
+                      AND t.created - t.ended < t.concurrency LIMIT ?) \
      ORDER BY 1 LIMIT ?";
 
 pub(crate) const HELD: &str = "SELECT e.id, e.attempt, e.queue, e.cancel_requested \

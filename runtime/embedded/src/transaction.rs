@@ -48,6 +48,12 @@ impl EmbeddedTransaction {
         Self { writer, now, open: true }
     }
 
+    /// The connection that it is on.
+    #[cfg(test)]
+    pub(crate) fn connection(&mut self) -> Load<&mut sqlx::SqliteConnection> {
+        self.writer.connection()
+    }
+
     /// The rows that a statement finds.
     async fn rows(&mut self, sql: SqlStr, args: Args) -> Load<Vec<SqliteRow>> {
         let args = args.finish()?;
@@ -372,7 +378,7 @@ impl Transaction for EmbeddedTransaction {
     }
 
     async fn find_runs(&mut self, limit: u32) -> Load<Vec<ExecutionId>> {
-        self.scan::<IdDecoder>(scan::RUNNABLE, &[limit.into(); 4]).await
+        self.scan::<IdDecoder>(scan::RUNNABLE, &[limit.into(); 5]).await
     }
 
     async fn held(&mut self, worker: &WorkerId) -> Load<Vec<Held>> {

@@ -42,9 +42,10 @@ impl Mailbox {
         for (message, _) in &taken {
             self.known.remove(message);
         }
-        if !self.waiting.is_empty() || !self.delayed.is_empty() {
-            // One signal may stand for many hints, and who waits for a delayed one may be gone.
-            self.posted.notify_one();
+        if !taken.is_empty() {
+            // One signal may stand for many hints, and whoever would have woken for a delayed one
+            // is busy now.
+            self.call_another();
         }
         taken
     }
@@ -56,7 +57,12 @@ impl Mailbox {
             self.waiting.retain(|(waiting, _)| *waiting != message);
             self.waiting.push_front((message, true));
         }
-        if !self.waiting.is_empty() {
+        self.call_another();
+    }
+
+    /// Lets another consumer look, if there is or will be something to find.
+    fn call_another(&self) {
+        if !self.is_empty() {
             self.posted.notify_one();
         }
     }
