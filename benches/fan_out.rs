@@ -36,7 +36,7 @@ async fn measure(count: u64) -> f64 {
     let handler = Definition::handler("bench.noop");
     let builder = Engine::builder().handler_with(handler, noop).capacity(512);
     let engine = builder.start().await.expect("an engine starts");
-    let read = read_standalone("fan_out.yaml", WORKFLOW.as_bytes(), &engine.catalog());
+    let read = read_standalone("fan_out.yaml".as_ref(), WORKFLOW.as_bytes(), &engine.catalog());
     let (definition, _) = read.unwrap_or_else(|problems| panic!("{problems:?}"));
     let definition = engine.add_definition(definition).await.expect("it is stored");
     let began = Instant::now();

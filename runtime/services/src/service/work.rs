@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use steadfast_core::completion::Report;
+use steadfast_core::decision::Message;
 use steadfast_core::worker::WorkerRefusal;
-use steadfast_core::{Runtime, Span, Timestamp, WorkerId};
+use steadfast_core::{ExecutionId, FencingToken, Runtime, Span, Timestamp, WorkerId};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
@@ -116,6 +117,7 @@ impl<E: Env, R: Runner> Worker<E, R> {
             () = stop.now.cancelled() => Lived::Stopped,
             () = stop.drain.cancelled() => Lived::Stopped,
             lived = self.renew() => lived,
+            () = self.listen() => Lived::Stopped,
             () = self.claim_all() => Lived::Stopped,
         };
         match lived {
@@ -152,6 +154,68 @@ impl<E: Env, R: Runner> Worker<E, R> {
                 self.wait_for_room().await;
             } else {
                 hints.wait(&self.env, self.config.poll_interval).await;
+            }
+        }
+    }
+
+    /// Hears at once what the next beat would tell: that an attempt should stop, or that work was
+    /// offered.
+    async fn listen(&self) {
+        let topic = Topic::Worker(self.id.clone());
+        loop {
+            let failed = match self.env.broker().subscribe(topic.clone()).await {
+                Ok(mut subscription) => self.hear(&mut subscription).await,
+                Err(error) => error,
+            };
+            warn!(%failed, "this worker hears nothing; its beats tell it later");
+            self.env.sleep(self.config.poll_interval).await;
+        }
+    }
+
+    async fn hear(&self, subscription: &mut impl Subscription) -> StoreError {
+        loop {
+            let deliveries = match subscription.receive(self.env.batch_size()).await {
+                Ok(deliveries) => deliveries,
+                Err(error) => return error,
+            };
+            let mut offers = Vec::new();
+            for delivery in &deliveries {
+                match delivery.message {
+                    Message::Stop { execution, token, .. } => self.attempts.stop(execution, token),
+                    Message::Offer { execution, token, .. } => offers.push((execution, token)),
+                    _ => {}
+                }
+            }
+            let settle = if self.accept(offers).await {
+                Settle::Ack
+            } else {
+                Settle::Delay(self.config.poll_interval)
+            };
+            let receipts = deliveries.into_iter().map(|d| (d.receipt, settle.clone()));
+            if let Err(error) = subscription.settle(receipts.collect()).await {
+                return error;
+            }
+        }
+    }
+
+    /// Whether the offers were answered; an offer comes again if not.
+    async fn accept(&self, offers: Vec<(ExecutionId, FencingToken)>) -> bool {
+        if offers.is_empty() {
+            return true;
+        }
+        match claim::accept(&self.env, &self.id, offers).await {
+            Ok(answers) => {
+                for answer in answers {
+                    match answer {
+                        Ok(work) => self.start(work),
+                        Err(refusal) => debug!(%refusal, "an offer was void"),
+                    }
+                }
+                true
+            }
+            Err(error) => {
+                warn!(%error, "cannot accept offers");
+                false
             }
         }
     }
