@@ -63,8 +63,11 @@ fn finish(ending: End) -> In {
     In::Finish { token: FencingToken(2), ending, entropy: 0 }
 }
 
-/// Every input with the status that it leads to from each of the others that do not refuse it.
-fn table() -> Vec<(&'static str, In, &'static [(Status, Status)])> {
+/// An input by name, and the arrows that it follows: from where to where.
+type Line = (&'static str, In, &'static [(Status, Status)]);
+
+/// Every input with the status that it leads to from each of those that do not refuse it.
+fn table() -> Vec<Line> {
     const TOKEN: FencingToken = FencingToken(2);
     let admit = In::Admit { order: Some(Order(4)), unschedulable_at: Some(LATER) };
     vec![

@@ -15,7 +15,7 @@ use crate::id::{Attempt, Incarnation, ItemKey, Order, TaskKey, Version, WorkerId
 use crate::policy::Policy;
 use crate::queue::Queue;
 use crate::status::Status;
-use crate::time::{Span, Timestamp};
+use crate::time::Timestamp;
 use crate::worker::WorkerState;
 use crate::workflow::{Run, Visit, VisitState};
 
@@ -24,6 +24,7 @@ const EARLIER: Timestamp = Timestamp::from_micros(900_000_000);
 const LATER: Timestamp = Timestamp::from_micros(2_000_000_000);
 
 /// What a predicate is shown.
+#[allow(clippy::large_enum_variant, reason = "there are three dozen of them")]
 enum Evidence {
     Rows(Snapshot),
     Commit(Commit, Snapshot),

@@ -83,107 +83,8 @@ fn kind(outcome: Result<(), Conflict>) -> Option<Kind> {
     })
 }
 
-#[test]
-fn a_store_takes_what_follows_from_what_it_has_and_refuses_the_rest_whole() {
-    let stored = store(1, 1).execution(ExecutionId(1)).expect("it was submitted").clone();
-    let next = || Execution { version: Version(1), ..stored.clone() };
-    let new = || Execution {
-        id: ExecutionId(2),
-        idempotency: None,
-        order: Some(Order(1)),
-        ..stored.clone()
-    };
-    let task = TaskKey { run: ExecutionId(1), task: "t".into(), occurrence: 0 };
-    let place = || Some(ItemKey { task: task.clone(), index: None });
-    let holder = Some(WorkerId { name: "w".into(), incarnation: Incarnation(1) });
-    let mut two_places = inserted(Execution { place: place(), ..new() });
-    two_places.executions.inserted.push(Execution { id: ExecutionId(3), place: place(), ..new() });
-    let page = |page, len| ItemPage { visit: task.clone(), page, items: vec![Value::Null; len] };
-    let pages = |pages| Writes { items: pages, ..Writes::default() };
-    let results = |ids: &[u64]| Writes {
-        results: ids.iter().map(|id| (ExecutionId(*id), Outcome::default())).collect(),
-        ..Writes::default()
-    };
-    let mut visit = Writes::default();
-    visit.visits.inserted = vec![Visit::new(task.clone(), 1)];
-    let mut run = visit.clone();
-    run.runs.inserted = vec![Run::new(ExecutionId(1), crate::id::Attempt(1))];
-    let mut miscounted = run.clone();
-    miscounted.visits.inserted[0].created = 1;
-    let parameters =
-        Writes { parameters: vec![(ExecutionId(1), Value::Null)], ..Writes::default() };
-    let table: Vec<(&str, Writes, Option<Kind>)> = vec![
-        ("the next version", updated(next()), None),
-        ("the same version", updated(stored.clone()), Some(Kind::Stale)),
-        (
-            "a version ahead",
-            updated(Execution { version: Version(2), ..next() }),
-            Some(Kind::Stale),
-        ),
-        ("no such row", updated(Execution { id: ExecutionId(9), ..next() }), Some(Kind::Stale)),
-        ("a new row", inserted(new()), None),
-        (
-            "a known identity",
-            inserted(Execution { id: ExecutionId(1), ..new() }),
-            Some(Kind::Exists),
-        ),
-        (
-            "a new row with a past",
-            inserted(Execution { version: Version(1), ..new() }),
-            Some(Kind::Impossible),
-        ),
-        (
-            "a known submit key",
-            inserted(Execution { idempotency: stored.idempotency.clone(), ..new() }),
-            Some(Kind::Exists),
-        ),
-        ("one place twice", two_places, Some(Kind::Exists)),
-        (
-            "another submit key",
-            updated(Execution { idempotency: None, ..next() }),
-            Some(Kind::Impossible),
-        ),
-        (
-            "an end while under way",
-            updated(Execution { ended_at: Some(NOW), ..next() }),
-            Some(Kind::Impossible),
-        ),
-        (
-            "a slot without a place in line",
-            updated(Execution { order: None, ..next() }),
-            Some(Kind::Impossible),
-        ),
-        (
-            "a holder without an attempt",
-            updated(Execution { worker: holder, ..next() }),
-            Some(Kind::Impossible),
-        ),
-        (
-            "an attempt without a holder",
-            updated(Execution { status: Status::Running, ..next() }),
-            Some(Kind::Impossible),
-        ),
-        (
-            "folded in before its end",
-            updated(Execution { folded: true, ..next() }),
-            Some(Kind::Impossible),
-        ),
-        (
-            "a queue that is not there",
-            inserted(Execution { queue: "r".into(), ..new() }),
-            Some(Kind::Impossible),
-        ),
-        ("a page", pages(vec![page(0, 256), page(1, 3)]), None),
-        ("a page twice", pages(vec![page(0, 1), page(0, 1)]), Some(Kind::Exists)),
-        ("a page too long", pages(vec![page(0, 257)]), Some(Kind::Impossible)),
-        ("a result", results(&[1]), None),
-        ("a result twice", results(&[1, 1]), Some(Kind::Exists)),
-        ("a result of nothing", results(&[5]), Some(Kind::Impossible)),
-        ("parameters afterwards", parameters, Some(Kind::Impossible)),
-        ("a visit without a run", visit, Some(Kind::Impossible)),
-        ("a run with a visit", run, None),
-        ("a visit that miscounts", miscounted, Some(Kind::Impossible)),
-    ];
+/// Applies each commit to a store with one execution, and compares what it says.
+fn check_table(table: Vec<(&str, Writes, Option<Kind>)>) {
     for (name, writes, expected) in table {
         let mut snapshot = store(1, 1);
         let before = snapshot.clone();
@@ -193,6 +94,100 @@ fn a_store_takes_what_follows_from_what_it_has_and_refuses_the_rest_whole() {
             assert!(snapshot.apply(&writes).is_err(), "{name}: not a second time");
         }
     }
+}
+
+fn stored() -> Execution {
+    store(1, 1).execution(ExecutionId(1)).expect("it was submitted").clone()
+}
+
+/// The stored execution as its next version.
+fn next() -> Execution {
+    Execution { version: Version(1), ..stored() }
+}
+
+/// Another one.
+fn new() -> Execution {
+    Execution { id: ExecutionId(2), idempotency: None, order: Some(Order(1)), ..stored() }
+}
+
+fn task() -> TaskKey {
+    TaskKey { run: ExecutionId(1), task: "t".into(), occurrence: 0 }
+}
+
+#[test]
+fn a_store_takes_executions_that_follow_from_what_it_has_and_refuses_others_whole() {
+    use Kind::{Exists, Impossible, Stale};
+    let place = || Some(ItemKey { task: task(), index: None });
+    let holder = Some(WorkerId { name: "w".into(), incarnation: Incarnation(1) });
+    let mut two_places = inserted(Execution { place: place(), ..new() });
+    two_places.executions.inserted.push(Execution { id: ExecutionId(3), place: place(), ..new() });
+    let ahead = Execution { version: Version(2), ..next() };
+    let known = Execution { id: ExecutionId(1), ..new() };
+    let past = Execution { version: Version(1), ..new() };
+    let known_key = Execution { idempotency: stored().idempotency, ..new() };
+    let other_key = Execution { idempotency: None, ..next() };
+    let running = Execution { status: Status::Running, ..next() };
+    check_table(vec![
+        ("the next version", updated(next()), None),
+        ("the same version", updated(stored()), Some(Stale)),
+        ("a version ahead", updated(ahead), Some(Stale)),
+        ("no such row", updated(Execution { id: ExecutionId(9), ..next() }), Some(Stale)),
+        ("a new row", inserted(new()), None),
+        ("a known identity", inserted(known), Some(Exists)),
+        ("a new row with a past", inserted(past), Some(Impossible)),
+        ("a known submit key", inserted(known_key), Some(Exists)),
+        ("one place twice", two_places, Some(Exists)),
+        ("another submit key", updated(other_key), Some(Impossible)),
+        (
+            "an end under way",
+            updated(Execution { ended_at: Some(NOW), ..next() }),
+            Some(Impossible),
+        ),
+        ("a slot and no place", updated(Execution { order: None, ..next() }), Some(Impossible)),
+        (
+            "a holder and no attempt",
+            updated(Execution { worker: holder, ..next() }),
+            Some(Impossible),
+        ),
+        ("an attempt and no holder", updated(running), Some(Impossible)),
+        ("folded before its end", updated(Execution { folded: true, ..next() }), Some(Impossible)),
+        (
+            "a queue that is not",
+            inserted(Execution { queue: "r".into(), ..new() }),
+            Some(Impossible),
+        ),
+    ]);
+}
+
+#[test]
+fn a_store_takes_what_belongs_to_its_rows_once() {
+    use Kind::{Exists, Impossible};
+    let page = |page, len| ItemPage { visit: task(), page, items: vec![Value::Null; len] };
+    let pages = |pages| Writes { items: pages, ..Writes::default() };
+    let results = |ids: &[u64]| Writes {
+        results: ids.iter().map(|id| (ExecutionId(*id), Outcome::default())).collect(),
+        ..Writes::default()
+    };
+    let mut visit = Writes::default();
+    visit.visits.inserted = vec![Visit::new(task(), 1)];
+    let mut run = visit.clone();
+    run.runs.inserted = vec![Run::new(ExecutionId(1), crate::id::Attempt(1))];
+    let mut miscounted = run.clone();
+    miscounted.visits.inserted[0].created = 1;
+    let parameters =
+        Writes { parameters: vec![(ExecutionId(1), Value::Null)], ..Writes::default() };
+    check_table(vec![
+        ("a page", pages(vec![page(0, 256), page(1, 3)]), None),
+        ("a page twice", pages(vec![page(0, 1), page(0, 1)]), Some(Exists)),
+        ("a page too long", pages(vec![page(0, 257)]), Some(Impossible)),
+        ("a result", results(&[1]), None),
+        ("a result twice", results(&[1, 1]), Some(Exists)),
+        ("a result of nothing", results(&[5]), Some(Impossible)),
+        ("parameters afterwards", parameters, Some(Impossible)),
+        ("a visit without a run", visit, Some(Impossible)),
+        ("a run with a visit", run, None),
+        ("a visit that miscounts", miscounted, Some(Impossible)),
+    ]);
 }
 
 #[test]

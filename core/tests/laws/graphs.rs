@@ -46,10 +46,9 @@ pub(crate) fn acyclic() -> impl Strategy<Value = Graph> {
                 made.with_items = items(&format!("range:{count}"), batch, window);
                 made.input = json!({ "item": "$item" });
             }
-            for later in place + 1..shapes.len() {
-                if let Some(when) = shape.edges[later] {
-                    made.next.push(then(when, &[NAMES[later]]));
-                }
+            let later = NAMES[..shapes.len()].iter().zip(&shape.edges).skip(place + 1);
+            for (name, when) in later.filter_map(|(name, when)| Some((name, (*when)?))) {
+                made.next.push(then(when, &[name]));
             }
             tasks.push(made);
         }

@@ -28,7 +28,6 @@ pub(crate) enum Plan {
     Rescue(u8),
     CheckWorkers,
     Worker { worker: u8, input: Told, old: bool },
-    Advance(u8),
 }
 
 /// What a worker's row is told.
@@ -221,7 +220,6 @@ impl Plan {
             Self::Rescue(pick) => Op::Rescue(execution(world, pick, live)?.id),
             Self::CheckWorkers => Op::CheckWorkers,
             Self::Worker { worker, input, old } => tell(process(world, worker, old), input),
-            Self::Advance(pick) => Op::Advance(run(world, pick)?),
         })
     }
 }
