@@ -174,7 +174,7 @@ CREATE TABLE visit (
     error TEXT,
     open INTEGER NOT NULL,
     PRIMARY KEY (run, task, occurrence),
-    CONSTRAINT open_matters CHECK (open = (state <> 2 OR absorbing)),
+    CONSTRAINT unended_is_open CHECK (open = 1 OR (open = 0 AND state = 2)),
     CONSTRAINT counts_fit CHECK (
         created <= total AND ended <= created AND failed <= ended AND timed_out <= failed
     )
