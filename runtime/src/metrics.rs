@@ -50,6 +50,7 @@ impl Metrics {
         let scrape = Scrape {
             gauges: self.gauges(engine).await,
             now: engine.env().now(),
+            parked: u64::try_from(engine.env().broker().parked().len()).unwrap_or(u64::MAX),
             counters: COUNTERS.iter().map(|c| engine.counters().of(c.counter)).collect(),
         };
         let mut registry = Registry::with_prefix(PREFIX);
@@ -159,6 +160,7 @@ const TIMEOUTS: &str = "Executions and attempts that the engine ended after a de
 struct Scrape {
     gauges: Option<Arc<Gauges>>,
     now: Timestamp,
+    parked: u64,
     /// In the order of [`COUNTERS`].
     counters: Vec<u64>,
 }
@@ -166,6 +168,9 @@ struct Scrape {
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         self.encode_counters(&mut encoder)?;
+        let help = "Messages put aside because they could not be carried out";
+        let parked = encoder.encode_descriptor("parked_messages", help, None, MetricType::Gauge)?;
+        ConstGauge::new(self.parked).encode(parked)?;
         let Some(gauges) = &self.gauges else { return Ok(()) };
         for (name, help) in NAMES {
             let samples = gauges.of(name);

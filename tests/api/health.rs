@@ -81,7 +81,7 @@ async fn metrics_count_and_measure() {
     assert!(value("steadfast_oldest_waiting_seconds{action=\"test.hold\"}") >= 0.0);
     assert!(value("steadfast_worker_heartbeat_age_seconds{worker=\"local\"}") < 60.0);
     assert!(value("steadfast_messages_published_total{type=\"hint\"}") > 0.0);
-    for zero in ["fenced_writes_total", "duplicate_completions_ignored_total"] {
+    for zero in ["parked_messages", "fenced_writes_total", "duplicate_completions_ignored_total"] {
         assert_eq!(value(&format!("steadfast_{zero}")), 0.0);
     }
     let families: Vec<&str> =

@@ -92,6 +92,10 @@ async fn parameters_that_do_not_fit_are_named() {
     let nested = json!({ "list": [{ "deep": "a\u{0}b" }] });
     let problem = house.submit("test.echo", nested).await.problem(422, "invalid-parameters");
     assert_eq!(problem["errors"][0]["field"], "parameters.list[0].deep");
+    let levels = |count: usize| (0..count).fold(json!(1), |inner, _| json!([inner]));
+    house.submit("test.echo", json!({ "x": levels(63) })).await.ok(201);
+    let deep = house.submit("test.echo", json!({ "x": levels(64) })).await;
+    deep.problem(422, "invalid-parameters");
     let name = json!({ "a\u{0}b": 1 });
     house.submit("test.echo", name).await.problem(422, "invalid-parameters");
     let missing_key = house.submit("test.keyed", json!({})).await;

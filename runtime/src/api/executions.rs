@@ -20,6 +20,9 @@ use crate::engine::{Engine, EngineError, Request};
 /// The longest idempotency key.
 const LONGEST_KEY: usize = 255;
 
+/// How deep parameters may be nested: half of what JSON readers take.
+const DEEPEST: u32 = 64;
+
 /// The header that carries an idempotency key.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -61,7 +64,7 @@ pub(crate) async fn submit(
 ) -> Result<Created, Problem> {
     let SubmitBody { action_ref, parameters, idempotency_key } = body;
     let idempotency_key = one_key(&headers, idempotency_key)?;
-    refuse_nul("parameters", &parameters)?;
+    check_storable("parameters", &parameters, 0)?;
     let request = Request { action: action_ref, parameters, idempotency_key, retry_of: None };
     let submitted = state.engine().submit(request).await?;
     created(state.engine(), submitted).await
@@ -106,23 +109,28 @@ fn one_key(headers: &HeaderMap, in_body: Option<String>) -> Result<Option<String
     }
 }
 
-/// No environment variable and not every store can carry a NUL, so none gets in.
-fn refuse_nul(path: &str, value: &Value) -> Result<(), Problem> {
+/// What a store could not give back does not get in: a NUL, which no environment variable can
+/// carry either, and a nesting that workflows which wrap it once more would make unreadable.
+fn check_storable(path: &str, value: &Value, depth: u32) -> Result<(), Problem> {
+    let bad = |path: &str, message: String| {
+        Err(Problem::field(ProblemKind::InvalidParameters, path, message))
+    };
+    if depth > DEEPEST {
+        return bad(path, format!("is nested deeper than {DEEPEST} levels"));
+    }
     match value {
         Value::String(text) if text.contains('\0') => {
-            Err(Problem::field(ProblemKind::InvalidParameters, path, "contains a NUL character"))
+            bad(path, String::from("contains a NUL character"))
         }
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .try_for_each(|(index, item)| refuse_nul(&format!("{path}[{index}]"), item)),
+        Value::Array(items) => items.iter().enumerate().try_for_each(|(index, item)| {
+            check_storable(&format!("{path}[{index}]"), item, depth + 1)
+        }),
         Value::Object(members) => members.iter().try_for_each(|(name, member)| {
             let path = format!("{path}.{name}");
             if name.contains('\0') {
-                let message = "has a NUL character in its name";
-                return Err(Problem::field(ProblemKind::InvalidParameters, &path, message));
+                return bad(&path, String::from("has a NUL character in its name"));
             }
-            refuse_nul(&path, member)
+            check_storable(&path, member, depth + 1)
         }),
         _ => Ok(()),
     }
