@@ -30,9 +30,10 @@ pub fn open_doors<E: Env>(env: &E) -> Doors {
 /// transport assigns work. It runs until `stop` is cancelled.
 pub fn start_executor<E: Env>(env: &E, stop: &CancellationToken) {
     start_consumer(env, "admit", Topic::Admit, Admitter, stop);
-    start_consumer(env, "advance", Topic::Advance, Advancer::default(), stop);
+    let advancer = Advancer::default();
+    start_consumer(env, "advance", Topic::Advance, advancer.clone(), stop);
     let (inner, stop_sweep) = (env.clone(), stop.clone());
-    env.spawn("sweep", async move { sweep_until(&inner, &stop_sweep).await });
+    env.spawn("sweep", async move { sweep_until(&inner, &advancer, &stop_sweep).await });
 }
 
 fn start_consumer<E: Env>(
@@ -47,7 +48,7 @@ fn start_consumer<E: Env>(
 }
 
 /// Sweeps at its interval, and does what is due as soon as it is.
-async fn sweep_until<E: Env>(env: &E, stop: &CancellationToken) {
+async fn sweep_until<E: Env>(env: &E, advancer: &Advancer, stop: &CancellationToken) {
     let interval = env.settings().sweep_interval;
     let mut next_sweep = env.now();
     while !stop.is_cancelled() {
@@ -58,7 +59,7 @@ async fn sweep_until<E: Env>(env: &E, stop: &CancellationToken) {
         }
         let result = if now >= next_sweep {
             next_sweep = now + interval;
-            sweep_and_dispatch(env).await
+            sweep_and_dispatch(env, advancer).await
         } else if due {
             sweep::wake(env).await
         } else {
@@ -78,8 +79,8 @@ async fn sweep_until<E: Env>(env: &E, stop: &CancellationToken) {
     }
 }
 
-async fn sweep_and_dispatch<E: Env>(env: &E) -> Result<(), StoreError> {
-    sweep::sweep(env).await?;
+async fn sweep_and_dispatch<E: Env>(env: &E, advancer: &Advancer) -> Result<(), StoreError> {
+    sweep::sweep(env, advancer).await?;
     if env.transport().pushes() {
         let limit = u32::try_from(env.batch_size()).unwrap_or(u32::MAX);
         dispatch::dispatch(env, limit).await?;

@@ -20,8 +20,16 @@ impl HandleHints for Admitter {
             Message::Admit(queue) => Some(queue.clone()),
             _ => None,
         });
-        drive(env, &mut Admit { queues: queues.collect() }).await
+        admit(env, queues.collect()).await
     }
+}
+
+/// Lets through whoever there is room for in `queues`.
+///
+/// # Errors
+/// If the store cannot be reached.
+pub async fn admit<E: Env>(env: &E, queues: BTreeSet<QueueKey>) -> Result<(), StoreError> {
+    drive(env, &mut Admit { queues }).await
 }
 
 struct Admit {

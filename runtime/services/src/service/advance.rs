@@ -30,7 +30,16 @@ impl HandleHints for Advancer {
             _ => None,
         });
         let runs: BTreeSet<ExecutionId> = runs.collect();
-        let runs = runs.into_iter().collect();
+        self.advance(env, runs.into_iter().collect()).await
+    }
+}
+
+impl Advancer {
+    /// Advances runs as far as they go.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    pub async fn advance<E: Env>(&self, env: &E, runs: Vec<ExecutionId>) -> Result<(), StoreError> {
         drive(env, &mut Advance::new(env.clone(), self.clone(), runs)).await
     }
 }

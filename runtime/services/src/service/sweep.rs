@@ -1,4 +1,4 @@
-//! Sweep: find in the state alone what is due, who is dead and which hints are missing. Any number
+//! Sweep: find in the state alone what is due, who is dead and what no hint told of. Any number
 //! of sweepers may run.
 
 use steadfast_core::decision::Message;
@@ -7,6 +7,8 @@ use steadfast_core::unit::Unit;
 use steadfast_core::{ExecutionId, QueueKey, Runtime, Status, sweep};
 use tracing::{info, warn};
 
+use super::admit::admit;
+use super::advance::Advancer;
 use crate::drive::{self, Again, Step, drive};
 use crate::port::{Counter, Env, Load, Pointer, StoreError, Transaction};
 
@@ -15,12 +17,12 @@ use crate::port::{Counter, Env, Load, Pointer, StoreError, Transaction};
 /// # Errors
 /// If the store cannot be reached. One kind of work that cannot be done never keeps the sweeper
 /// from the others.
-pub async fn sweep<E: Env>(env: &E) -> Result<(), StoreError> {
+pub async fn sweep<E: Env>(env: &E, advancer: &Advancer) -> Result<(), StoreError> {
     let results = [
         check_workers(env).await,
         until_done(env, Found::Orphans).await,
         wake(env).await,
-        drive(env, &mut Remind::default()).await,
+        catch_up(env, advancer).await,
     ];
     results.into_iter().collect()
 }
@@ -163,40 +165,52 @@ impl Step for CheckWorkers {
     }
 }
 
-/// Publishes again every hint that the state calls for.
-#[derive(Default)]
-struct Remind {
-    queues: Vec<QueueKey>,
-    runs: Vec<ExecutionId>,
-    runtimes: Vec<Runtime>,
+/// Does what hints speak of, found in the state alone: so nothing depends on any message.
+async fn catch_up<E: Env>(env: &E, advancer: &Advancer) -> Result<(), StoreError> {
+    let Missed { queues, runs } = drive(env, &mut FindMissed::default()).await?;
+    for some in queues.chunks(env.batch_size()) {
+        admit(env, some.iter().cloned().collect()).await?;
+    }
+    for some in runs.chunks(env.batch_size()) {
+        advancer.advance(env, some.to_vec()).await?;
+    }
+    Ok(())
 }
 
-/// How many reminders one sweep sends of each kind; the next sweep finds the rest.
-const REMINDERS: u32 = 1000;
+/// How many of each kind one sweep looks at; the next sweep finds the rest.
+const LOOK_AT: u32 = 1000;
 
-impl Step for Remind {
-    type Output = ();
+/// Lines that may be let through, and runs that can be advanced.
+#[derive(Default)]
+struct Missed {
+    queues: Vec<QueueKey>,
+    runs: Vec<ExecutionId>,
+}
 
-    const NAME: &'static str = "remind";
+/// Finds them, and reminds the workers of what is ready; they look for it themselves as well.
+#[derive(Default)]
+struct FindMissed {
+    found: Missed,
+    ready: Vec<Runtime>,
+}
+
+impl Step for FindMissed {
+    type Output = Missed;
+
+    const NAME: &'static str = "find missed";
 
     async fn load<T: Transaction>(&mut self, tx: &mut T, _: &mut Unit) -> Load<()> {
-        self.queues = tx.find_lines(REMINDERS).await?;
-        self.runs = tx.find_runs(REMINDERS).await?;
-        self.runtimes = tx.find_ready().await?;
+        let queues = tx.find_lines(LOOK_AT).await?;
+        self.found = Missed { queues, runs: tx.find_runs(LOOK_AT).await? };
+        self.ready = tx.find_ready().await?;
         Ok(())
     }
 
-    fn decide(&mut self, unit: &mut Unit) -> Result<(), Again> {
-        for queue in self.queues.drain(..) {
-            unit.publish(Message::Admit(queue));
-        }
-        for run in self.runs.drain(..) {
-            unit.publish(Message::Advance(run));
-        }
+    fn decide(&mut self, unit: &mut Unit) -> Result<Missed, Again> {
         let transport = unit.transport;
-        for runtime in self.runtimes.drain(..) {
+        for runtime in self.ready.drain(..) {
             unit.publish(Message::Ready { runtime, transport });
         }
-        Ok(())
+        Ok(std::mem::take(&mut self.found))
     }
 }
