@@ -96,11 +96,19 @@ fn refuse(error: &clap::Error) -> ExitCode {
     }
     let what = rendered.split("\n\nUsage:").next().unwrap_or_default();
     let what = what.split("\n\nFor more information").next().unwrap_or_default();
-    let words: Vec<&str> = what.split_whitespace().collect();
-    let what = words.join(" ");
+    let mut parts = what.split("\n\n").map(one_line);
+    let what = parts.next().unwrap_or_default();
     let what = what.strip_prefix("error: ").unwrap_or(&what);
-    Failure::usage(format!("{what}; {}", remedy(error))).print();
+    // Of the tips, those that know what was meant.
+    let meant = parts.filter_map(|tip| Some(format!("; {}", tip.strip_prefix("tip: ")?)));
+    let meant: String = meant.filter(|tip| tip.contains("similar")).collect();
+    Failure::usage(format!("{what}{meant}; {}", remedy(error))).print();
     Code::Usage.into()
+}
+
+fn one_line(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ")
 }
 
 /// What to do about a command line that cannot be understood.

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use steadfast_runtime::api::{self, ApiOptions, Role, Token, check_listen};
 use steadfast_runtime::{Data, Engine};
@@ -16,6 +17,9 @@ use super::setup;
 use super::signals::Signals;
 use crate::config::Config;
 use crate::output::show;
+
+/// How long the engine may take to stop, apart from the time that running work gets.
+const GOODBYE: Duration = Duration::from_secs(10);
 
 /// Serves until a signal comes.
 pub(crate) fn dev(asked: Dev, setting: &Setting) -> Result<Code, Failure> {
@@ -41,7 +45,8 @@ pub(crate) fn dev(asked: Dev, setting: &Setting) -> Result<Code, Failure> {
             engine = starting => engine?,
         };
         announce(address, directory.as_deref(), actions)?;
-        serve(engine, listener, api, &mut signals).await
+        let patience = Duration::from(config.worker.shutdown_timeout) + config.worker.kill_grace;
+        serve(engine, listener, api, patience + GOODBYE, &mut signals).await
     });
     executor.shutdown_background();
     ended
@@ -51,6 +56,7 @@ async fn serve(
     engine: Engine,
     listener: TcpListener,
     options: ApiOptions,
+    patience: Duration,
     signals: &mut Signals,
 ) -> Result<Code, Failure> {
     let stop = CancellationToken::new();
@@ -76,7 +82,9 @@ async fn serve(
     eprintln!("steadfast: stopping; a second signal stops running work at once");
     // The API answers while running work finishes, so that it can be watched and says not ready.
     let finish = async {
-        engine.shutdown(false).await;
+        if tokio::time::timeout(patience, engine.shutdown(false)).await.is_err() {
+            tracing::warn!("the engine did not stop in time; what it had is taken up next time");
+        }
         stop.cancel();
     };
     let ended = async {

@@ -33,6 +33,11 @@ const PATIENCE: Span = Span::from_secs(2);
 /// How often the progress is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 
+/// How long the engine may take to stop, apart from the time that processes get to end.
+const GOODBYE: Duration = Duration::from_secs(10);
+/// The same when the store is of no use any more.
+const STORE_IS_GONE: Duration = Duration::from_secs(1);
+
 /// Everything that is known before the engine starts.
 struct Plan<'a> {
     setting: &'a Setting,
@@ -69,7 +74,7 @@ pub(crate) fn run(asked: Run, setting: &Setting) -> Result<Code, Failure> {
 /// How far a run came.
 enum Came {
     /// It ended.
-    ToItsEnd(ExecutionView),
+    ToItsEnd(Box<ExecutionView>),
     /// A signal came first.
     ToASignal(Code),
 }
@@ -84,11 +89,16 @@ impl Plan<'_> {
             engine = starting => engine?,
         };
         let ended = self.on(&engine, &mut signals).await;
-        let stop = engine.shutdown(true);
+        // A store that takes nothing any more does not take a goodbye either.
+        let patience = match &ended {
+            Err(failure) if failure.code() == Code::Environment => STORE_IS_GONE,
+            _ => GOODBYE + self.setting.config.worker.kill_grace,
+        };
+        let stop = tokio::time::timeout(patience, engine.shutdown(true));
         tokio::select! {
             biased;
             code = signals.next() => ended.and(Ok(code)),
-            () = stop => ended,
+            _ = stop => ended,
         }
     }
 
@@ -102,7 +112,7 @@ impl Plan<'_> {
                 eprintln!("{}", self.how_to_go_on(id));
                 Ok(code)
             }
-            Came::ToItsEnd(view) => self.deliver(engine, view, ticket).await,
+            Came::ToItsEnd(view) => self.deliver(engine, *view, ticket).await,
         }
     }
 
@@ -172,7 +182,7 @@ impl Plan<'_> {
             tokio::select! {
                 biased;
                 code = signals.next() => break Came::ToASignal(code),
-                view = &mut ended => break Came::ToItsEnd(view?),
+                view = &mut ended => break Came::ToItsEnd(Box::new(view?)),
                 _ = tick.tick() => {
                     let looked = progress.look(engine).await;
                     looked.map_err(|error| self.store_failure(&error))?;

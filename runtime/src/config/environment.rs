@@ -19,7 +19,6 @@ pub(crate) struct Environment {
 
 impl Environment {
     /// Reads the environment of this process.
-    #[expect(clippy::disallowed_methods, reason = "this is the one reader of the environment")]
     pub(crate) fn read() -> Self {
         Self::of(std::env::vars_os())
     }

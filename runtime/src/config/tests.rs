@@ -61,7 +61,8 @@ fn database_url_stands_between_the_file_and_the_key_s_own_variable() {
 #[test]
 fn what_is_wrong_is_said_with_its_place() {
     // file, variable, sentence
-    let table: &[(&str, Option<(&str, &str)>, &str)] = &[
+    type Row = (&'static str, Option<(&'static str, &'static str)>, &'static str);
+    let table: &[Row] = &[
         (
             "worker:\n  capacity: 0\n",
             None,
