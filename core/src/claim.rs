@@ -1,5 +1,8 @@
 //! Workers taking work, starting it and giving it back.
 
+#[cfg(test)]
+mod tests;
+
 use alloc::vec::Vec;
 
 use crate::decision::Message;

@@ -53,10 +53,19 @@ pub struct Commit {
 /// Who was listened to in a commit. Rows alone do not tell a report from a sweep.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Voices {
-    /// The executions whose holder spoke of its attempt, with the token that it presented.
-    pub reports: BTreeMap<ExecutionId, FencingToken>,
+    /// The executions whose holder spoke of its attempt, and what it presented.
+    pub reports: BTreeMap<ExecutionId, Word>,
     /// The worker processes that spoke of themselves.
     pub workers: BTreeSet<WorkerId>,
+}
+
+/// What was presented with a word on an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// The token of the attempt.
+    pub token: FencingToken,
+    /// Who spoke, where that was said.
+    pub worker: Option<WorkerId>,
 }
 
 impl Commit {

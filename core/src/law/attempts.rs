@@ -27,11 +27,14 @@ pub(super) fn one_effective(change: &Change<'_>) -> Verdict {
             format!("{}: {} changed hands", after.id, after.attempt)
         })?;
         let reports = change.commit.voices.as_ref().map(|voices| &voices.reports);
-        if let Some(token) = reports.and_then(|reports| reports.get(&id)) {
-            demand(S5, *token >= before.token() && *token <= after.token(), || {
-                format!("{id} took the word of {token} while {} was current", before.token())
-            })?;
-        }
+        let Some(word) = reports.and_then(|reports| reports.get(&id)) else { continue };
+        demand(S5, word.token >= before.token() && word.token <= after.token(), || {
+            format!("{id} took the word of {} while {} was current", word.token, before.token())
+        })?;
+        let own = word.worker.is_none() || word.worker == before.worker;
+        demand(S5, own || word.token != before.token(), || {
+            format!("{id} was {:?}'s, and {:?} was listened to", before.worker, word.worker)
+        })?;
     }
     Ok(())
 }

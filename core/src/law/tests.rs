@@ -11,6 +11,7 @@ use super::*;
 use crate::catalogue::{Kind, LAWS as CATALOGUE};
 use crate::decision::Writes;
 use crate::definition::{Transport, Work};
+use crate::history::Word;
 use crate::id::{Attempt, Incarnation, ItemKey, Order, TaskKey, Version, WorkerId};
 use crate::policy::Policy;
 use crate::queue::Queue;
@@ -126,7 +127,8 @@ fn change_beside(
 fn reported(evidence: Evidence, id: u64, token: u64) -> Evidence {
     let Evidence::Commit(mut commit, after) = evidence else { panic!("a commit is reported in") };
     let voices = commit.voices.get_or_insert_default();
-    voices.reports.insert(ExecutionId(id), crate::id::FencingToken(token));
+    let word = Word { token: crate::id::FencingToken(token), worker: None };
+    voices.reports.insert(ExecutionId(id), word);
     Evidence::Commit(commit, after)
 }
 
@@ -201,6 +203,20 @@ fn every_predicate_sees_what_was_planted_for_it() {
         let seen = verdict.as_ref().err().map(|violation| violation.law);
         assert_eq!(seen, Some(*law), "{place}: {name}: {verdict:?}");
     }
+}
+
+#[test]
+fn the_word_of_a_stranger_is_seen_even_under_the_right_token() {
+    let word = |name: &str| {
+        let offered = change(Some(execution(1, Status::Offered)), execution(1, Status::Running));
+        let Evidence::Commit(mut commit, after) = offered else { unreachable!() };
+        let worker = Some(WorkerId { name: name.into(), ..ada() });
+        let word = Word { token: crate::id::FencingToken(1), worker };
+        commit.voices.get_or_insert_default().reports.insert(ExecutionId(1), word);
+        judge_by(&Check::Change(attempts::one_effective), &Evidence::Commit(commit, after))
+    };
+    assert_eq!(word("ada"), Ok(()));
+    assert_eq!(word("bob").map_err(|violation| violation.law), Err(LawId::S5));
 }
 
 #[test]

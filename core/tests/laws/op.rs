@@ -6,7 +6,7 @@ use serde_json::Value;
 use steadfast_core::completion::Report;
 use steadfast_core::definition::Prepared;
 use steadfast_core::execution::{Execution, Idempotency};
-use steadfast_core::history::Voices;
+use steadfast_core::history::{Voices, Word};
 use steadfast_core::queue::LimitOverride;
 use steadfast_core::snapshot::Wanted;
 use steadfast_core::submit::Submission;
@@ -110,15 +110,16 @@ impl Op {
             }
             Self::Accept(worker, id, token) => {
                 let Some(_) = unit.execution(*id) else { return Ok(absent()) };
-                heard(reply(claim::accept(unit, worker, *id, *token)), *id, *token, voices)
+                let accepted = reply(claim::accept(unit, worker, *id, *token));
+                heard(accepted, *id, *token, Some(worker), voices)
             }
             Self::Report(report) => {
                 let (id, token) = (report.execution, report.token);
-                heard(reply(completion::complete(unit, report.clone())), id, token, voices)
+                heard(reply(completion::complete(unit, report.clone())), id, token, None, voices)
             }
             Self::Release(id, token) => {
                 let Some(_) = unit.execution(*id) else { return Ok(absent()) };
-                heard(reply(claim::release(unit, *id, *token)), *id, *token, voices)
+                heard(reply(claim::release(unit, *id, *token)), *id, *token, None, voices)
             }
             Self::Cancel(id) if unit.execution(*id).is_none() => absent(),
             Self::Cancel(id) => reply(admission::cancel(unit, *id)),
@@ -164,9 +165,15 @@ fn enter(unit: &mut Unit, prepared: Prepared, idempotency: Option<Idempotency>) 
     reply(submit::submit(unit, Submission { prepared, idempotency, retry_of: None }))
 }
 
-fn heard(reply: Reply, id: ExecutionId, token: FencingToken, voices: &mut Voices) -> Reply {
+fn heard(
+    reply: Reply,
+    id: ExecutionId,
+    token: FencingToken,
+    worker: Option<&WorkerId>,
+    voices: &mut Voices,
+) -> Reply {
     if reply == Reply::Done {
-        voices.reports.insert(id, token);
+        voices.reports.insert(id, Word { token, worker: worker.cloned() });
     }
     reply
 }
@@ -190,7 +197,8 @@ fn tell_worker(
             e.worker.as_ref() == Some(&worker)
                 && matches!(e.status, Status::Offered | Status::Accepted)
         };
-        let given_back = unit.executions().filter(unstarted).map(|e| (e.id, e.token()));
+        let word = |e: &Execution| Word { token: e.token(), worker: e.worker.clone() };
+        let given_back = unit.executions().filter(unstarted).map(|e| (e.id, word(e)));
         voices.reports.extend(given_back);
         sweep::release_unstarted(unit, &worker);
     }
@@ -224,7 +232,7 @@ fn leave(unit: &mut Unit, worker: &WorkerId, voices: &mut Voices) -> Reply {
     let mine = |e: &&Execution| e.worker.as_ref() == Some(worker) && e.status.has_live_attempt();
     let held: Vec<_> = unit.executions().filter(mine).map(|e| (e.id, e.token())).collect();
     for (id, token) in held {
-        heard(reply(claim::release(unit, id, token)), id, token, voices);
+        heard(reply(claim::release(unit, id, token)), id, token, Some(worker), voices);
     }
     tell_worker(unit, &worker.name, &leave, voices)
 }

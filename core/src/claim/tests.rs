@@ -1,0 +1,160 @@
+//! Offers, claims and what is given back: by whom, and on what terms.
+
+use alloc::collections::BTreeMap;
+
+use super::*;
+use crate::completion::{Report, complete};
+use crate::definition::{Prepared, Transport, Work};
+use crate::execution::Ending;
+use crate::id::Incarnation;
+use crate::settings::Settings;
+use crate::submit::{Submission, submit};
+use crate::time::{Span, Timestamp};
+use crate::{admission, sweep};
+
+const NOW: Timestamp = Timestamp::from_micros(1_000_000_000);
+const ID: ExecutionId = ExecutionId(1);
+const TOKEN: FencingToken = FencingToken(1);
+
+fn id(name: &str) -> WorkerId {
+    WorkerId { name: name.into(), incarnation: Incarnation(1) }
+}
+
+/// One submitted execution, and two workers of which the first is preferred.
+fn unit(work: Work, transport: Transport) -> Unit {
+    let mut unit = Unit::new(NOW, Settings::DEFAULT, transport, 1..9, 0);
+    for (name, capacity) in [("ada", 9), ("bob", 1)] {
+        unit.workers.insert(Worker {
+            incarnation: Incarnation(1),
+            state: WorkerState::Active,
+            runtimes: ["shell".into()].into(),
+            capacity,
+            lease_until: NOW + Span::from_secs(4),
+            ..Worker::new(name.into())
+        });
+    }
+    let prepared = Prepared {
+        action: "a.b".into(),
+        definition: "1".into(),
+        work,
+        selector: BTreeMap::new(),
+        queue: "a.b".into(),
+        limit: Some(1),
+        policy: Policy::DEFAULT,
+        parameters: serde_json::Value::Null,
+    };
+    let submission = Submission { prepared, idempotency: None, retry_of: None };
+    submit(&mut unit, submission).expect("the queue is empty");
+    unit
+}
+
+/// The execution is offered to `ada`.
+fn offered() -> Unit {
+    let mut unit = unit(Work::Runtime("shell".into()), Transport::Rabbitmq);
+    dispatch(&mut unit, Vec::new());
+    assert_eq!(unit.execution(ID).expect("it is here").worker, Some(id("ada")));
+    unit
+}
+
+fn report(token: FencingToken) -> Report {
+    Report {
+        execution: ID,
+        token,
+        queue: "a.b".into(),
+        ending: Ending::Succeeded,
+        result: serde_json::Value::Null,
+        error: None,
+    }
+}
+
+#[test]
+fn an_offer_is_taken_once_and_by_the_worker_that_it_was_made_to() {
+    let mut unit = offered();
+    let stranger = accept(&mut unit, &id("bob"), ID, TOKEN);
+    assert_eq!(stranger, Err(Refusal::Illegal(Status::Offered).into()));
+    let assignment = accept(&mut unit, &id("ada"), ID, TOKEN).expect("it is hers");
+    assert_eq!((assignment.execution, assignment.token), (ID, TOKEN));
+    let again = accept(&mut unit, &id("ada"), ID, TOKEN);
+    assert_eq!(again, Err(Refusal::Done.into()));
+}
+
+#[test]
+fn a_worker_takes_an_offer_only_while_it_is_what_it_was() {
+    use WorkerState::{Active, Dead, Draining, Gone, Suspect};
+    let lapsed = NOW;
+    let lease = NOW + Span::from_secs(4);
+    // state   lease   incarnation   refused as
+    let table = [
+        (Active, lease, 1, None),
+        (Suspect, lease, 1, None),
+        (Draining, lease, 1, Some(WorkerRefusal::Draining)),
+        (Dead, lease, 1, Some(WorkerRefusal::Dead)),
+        (Gone, lease, 1, Some(WorkerRefusal::Dead)),
+        (Active, lapsed, 1, Some(WorkerRefusal::Dead)),
+        (Active, lease, 2, Some(WorkerRefusal::Superseded(Incarnation(2)))),
+    ];
+    for (state, lease_until, incarnation, refused) in table {
+        let mut unit = offered();
+        let row = unit.workers.edit(&"ada".into()).expect("it is here");
+        row.state = state;
+        row.lease_until = lease_until;
+        row.incarnation = Incarnation(incarnation);
+        let outcome = accept(&mut unit, &id("ada"), ID, TOKEN).map(drop);
+        assert_eq!(outcome, refused.map_or(Ok(()), |refusal| Err(refusal.into())), "{state:?}");
+        let claimed = claim(&mut unit, &id("ada"), 9).map(|taken| taken.len());
+        let dead = refused.filter(|refusal| *refusal != WorkerRefusal::Draining);
+        assert_eq!(claimed, dead.map_or(Ok(0), Err), "{state:?}");
+    }
+}
+
+#[test]
+fn what_is_given_back_unstarted_is_looked_after_again_and_fences_its_last_holder() {
+    let mut unit = offered();
+    assert_eq!(release(&mut unit, ID, TOKEN), Ok(Status::Ready));
+    let execution = unit.execution(ID).expect("it is here");
+    assert_eq!(execution.wake_at, Some(NOW + unit.settings.unschedulable_after));
+    assert_eq!((execution.losses, &execution.worker), (0, &None));
+    assert!(accept(&mut unit, &id("ada"), ID, TOKEN).is_err());
+    dispatch(&mut unit, Vec::new());
+    let current = FencingToken(2);
+    let fenced = Refusal::Fenced { presented: TOKEN, current };
+    assert_eq!(accept(&mut unit, &id("ada"), ID, TOKEN), Err(fenced.into()));
+    assert!(accept(&mut unit, &id("ada"), ID, current).is_ok());
+}
+
+#[test]
+fn giving_back_what_was_to_stop_ends_it_and_giving_up_what_runs_is_a_loss() {
+    let mut unit = offered();
+    admission::cancel(&mut unit, ID).expect("it is not over");
+    sweep::release_unstarted(&mut unit, &id("ada"));
+    assert_eq!(unit.execution(ID).map(|e| e.status), Some(Status::Cancelled));
+    let mut unit = offered();
+    accept(&mut unit, &id("ada"), ID, TOKEN).expect("it is hers");
+    sweep::release_unstarted(&mut unit, &id("ada"));
+    assert_eq!(unit.execution(ID).map(|e| e.status), Some(Status::Running), "it has started");
+    // At once back in line, and as there is room, ready.
+    assert_eq!(release(&mut unit, ID, TOKEN), Ok(Status::Ready));
+    let execution = unit.execution(ID).expect("it is here");
+    assert_eq!((execution.losses, execution.excluded.as_slice()), (1, &["ada".into()][..]));
+}
+
+#[test]
+fn no_worker_speaks_for_a_run() {
+    let mut unit = unit(Work::Workflow, Transport::Embedded);
+    assert_eq!(claim(&mut unit, &id("ada"), 9), Ok(Vec::new()));
+    unit.tell(ID, &ExecutionInput::Claim(None, Span::ZERO)).expect("it is ready");
+    let running = Err(Refusal::Illegal(Status::Running));
+    assert_eq!(complete(&mut unit, report(TOKEN)), running);
+    assert_eq!(release(&mut unit, ID, TOKEN), running);
+    assert_eq!(sweep::rescue(&mut unit, ID), Err(Refusal::Done));
+}
+
+#[test]
+fn a_report_counts_once() {
+    let mut unit = unit(Work::Runtime("shell".into()), Transport::Embedded);
+    assert_eq!(claim(&mut unit, &id("bob"), 9).map(|taken| taken.len()), Ok(1));
+    assert_eq!(complete(&mut unit, report(TOKEN)), Ok(Status::Completed));
+    assert_eq!(complete(&mut unit, report(TOKEN)), Err(Refusal::Over(Status::Completed)));
+    let queue = unit.queues.find(&"a.b".into()).expect("it was opened");
+    assert_eq!(queue.completed, 1);
+}
