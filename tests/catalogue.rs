@@ -26,10 +26,7 @@ fn the_document_is_the_catalogue() {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a switch for whoever runs the test, not a setting"
-)]
+#[expect(clippy::disallowed_methods, reason = "a switch for whoever runs the test, not a setting")]
 fn blessed() -> bool {
     std::env::var_os("STEADFAST_BLESS").is_some_and(|value| value == "1")
 }
@@ -39,10 +36,6 @@ fn first_difference(found: &str, expected: &str) -> Option<usize> {
     if found == expected {
         return None;
     }
-    let same = found
-        .lines()
-        .zip(expected.lines())
-        .take_while(|(a, b)| a == b)
-        .count();
+    let same = found.lines().zip(expected.lines()).take_while(|(a, b)| a == b).count();
     Some(same + 1)
 }

@@ -127,15 +127,21 @@ fn check_resumed(
 ) {
     // The dead engine's actions die with it, and only then is the ledger complete.
     let before = settled(deployment);
-    let completed =
-        if deployment.data().join("steadfast.db").exists() { deployment.completed() } else { BTreeSet::new() };
+    let completed = if deployment.data().join("steadfast.db").exists() {
+        deployment.completed()
+    } else {
+        BTreeSet::new()
+    };
     let result = deployment.finish();
     let after = deployment.ledger_lines();
     let again: Vec<&String> = after[before..]
         .iter()
         .filter(|line| execution_of(line).is_some_and(|id| completed.contains(&id)))
         .collect();
-    assert!(again.is_empty(), "ran again after it had completed, killed after {moment:?}: {again:?}");
+    assert!(
+        again.is_empty(),
+        "ran again after it had completed, killed after {moment:?}: {again:?}"
+    );
     assert_eq!(result["status"], "completed", "killed after {moment:?}: {result}");
     assert_eq!(&essence(&result), expected, "killed after {moment:?}");
 }

@@ -218,10 +218,7 @@ async fn run_to_the_end(world: &World, doors: &Doors) -> ExecutionId {
         let view = world.0.store.execution(id).await.expect("it can be read").expect("it exists");
         if view.execution.status.is_terminal() {
             assert_eq!(view.execution.status, Status::Completed, "{:?}", view.outcome.error);
-            assert_eq!(
-                view.outcome.result,
-                json!({ "all": [2, 4, 6, 8, 10, 12, 14], "last": 28 })
-            );
+            assert_eq!(view.outcome.result, json!({ "all": [2, 4, 6, 8, 10, 12, 14], "last": 28 }));
             return id;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;

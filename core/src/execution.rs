@@ -22,7 +22,7 @@ use crate::policy::Policy;
 use crate::status::Status;
 use crate::time::Timestamp;
 
-pub use machine::{ExecutionInput, Ending, Refusal};
+pub use machine::{Ending, ExecutionInput, Refusal};
 
 /// One requested run of an action: the hot row. Parameters and results are stored apart.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

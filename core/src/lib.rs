@@ -10,9 +10,9 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-pub mod catalogue;
 pub mod admission;
 pub mod barrier;
+pub mod catalogue;
 pub mod claim;
 pub mod completion;
 pub mod decision;
@@ -43,8 +43,8 @@ pub mod workflow;
 
 pub use definition::{Prepared, Transport, Work};
 pub use id::{
-    ActionRef, Attempt, DefinitionHash, ExecutionId, FencingToken, Generation, Incarnation, ItemKey,
-    MessageId, Order, QueueKey, Runtime, TaskKey, TaskName, Version, WorkerId, WorkerName,
+    ActionRef, Attempt, DefinitionHash, ExecutionId, FencingToken, Generation, Incarnation,
+    ItemKey, MessageId, Order, QueueKey, Runtime, TaskKey, TaskName, Version, WorkerId, WorkerName,
 };
 pub use policy::{Backoff, OnLost, Policy, RetryPolicy};
 pub use status::Status;

@@ -69,9 +69,7 @@ pub fn submit(unit: &mut Unit, submission: Submission) -> Result<Submitted, Subm
         && let Some(known) = unit.submitted_with(&wanted.key)
     {
         return match &known.idempotency {
-            Some(had) if had.fingerprint == wanted.fingerprint => {
-                Ok(Submitted::Existing(known.id))
-            }
+            Some(had) if had.fingerprint == wanted.fingerprint => Ok(Submitted::Existing(known.id)),
             _ => Err(SubmitRefusal::KeyReused(known.id)),
         };
     }

@@ -107,8 +107,7 @@ pub fn tell_worker(
 /// A stopping worker gives back every loaded attempt of its own that has not started.
 pub fn release_unstarted(unit: &mut Unit, worker: &crate::id::WorkerId) {
     let mine = |e: &&Execution| {
-        e.worker.as_ref() == Some(worker)
-            && matches!(e.status, Status::Offered | Status::Accepted)
+        e.worker.as_ref() == Some(worker) && matches!(e.status, Status::Offered | Status::Accepted)
     };
     let held: Vec<_> = unit.executions().filter(mine).map(|e| (e.id, e.token())).collect();
     for (id, token) in held {

@@ -183,7 +183,8 @@ impl Engine {
         let definition = catalog
             .get(&ActionRef::new(action))
             .ok_or_else(|| EngineError::UnknownAction(action.to_owned()))?;
-        let parameters = if parameters.is_null() { Value::Object(Default::default()) } else { parameters };
+        let parameters =
+            if parameters.is_null() { Value::Object(Default::default()) } else { parameters };
         Ok(prepare(definition, parameters, self.0.env.definitions().defaults())?)
     }
 
@@ -219,9 +220,13 @@ impl Engine {
     ///
     /// # Errors
     /// If the store cannot be reached.
-    pub async fn add_definition(&self, definition: Definition) -> Result<Arc<Definition>, EngineError> {
+    pub async fn add_definition(
+        &self,
+        definition: Definition,
+    ) -> Result<Arc<Definition>, EngineError> {
         let definition = self.0.env.definitions().add(definition);
-        let json = serde_json::to_string(&*definition).map_err(|e| EngineError::Type(e.to_string()))?;
+        let json =
+            serde_json::to_string(&*definition).map_err(|e| EngineError::Type(e.to_string()))?;
         self.0.env.store().put_definitions(&[(definition.hash(), json)]).await?;
         Ok(definition)
     }
@@ -321,8 +326,12 @@ impl Engine {
             return Err(EngineError::Execution(Refusal::Illegal(execution.status)));
         }
         let action = execution.action.to_string();
-        let request =
-            Request { action, parameters: view.parameters, retry_of: Some(id), ..Request::default() };
+        let request = Request {
+            action,
+            parameters: view.parameters,
+            retry_of: Some(id),
+            ..Request::default()
+        };
         self.submit(request).await
     }
 

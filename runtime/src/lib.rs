@@ -11,7 +11,9 @@ pub mod explain;
 pub mod handler;
 pub mod metrics;
 
-pub use engine::{Data, Engine, EngineBuilder, EngineError, OpenError, Options, Request, Durability};
+pub use engine::{
+    Data, Durability, Engine, EngineBuilder, EngineError, OpenError, Options, Request,
+};
 pub use handler::{Context, HandlerError};
 pub use steadfast_core as core;
 pub use steadfast_packs as packs;

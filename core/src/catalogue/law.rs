@@ -16,8 +16,7 @@ codes! {
 impl LawId {
     /// The law's entry.
     pub fn law(self) -> &'static Law {
-        LAWS.get(self as usize)
-            .expect("the table has an entry for each id")
+        LAWS.get(self as usize).expect("the table has an entry for each id")
     }
 
     /// The law's stable name, in `[a-z0-9_]+`.
@@ -112,17 +111,11 @@ static TABLE: [Law; SAFETY.len() + LIVENESS.len()] = joined(&[SAFETY, LIVENESS])
 /// Every law, in the order of [`LawId`].
 pub const LAWS: &[Law] = &TABLE;
 
-const _: () = assert!(
-    LAWS.len() == LawId::ALL.len(),
-    "there is one law for each id"
-);
+const _: () = assert!(LAWS.len() == LawId::ALL.len(), "there is one law for each id");
 const _: () = {
     let mut place = 0;
     while place < LAWS.len() {
-        assert!(
-            LAWS[place].id as usize == place,
-            "the laws stand in the order of their ids"
-        );
+        assert!(LAWS[place].id as usize == place, "the laws stand in the order of their ids");
         place += 1;
     }
 };

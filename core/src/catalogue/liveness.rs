@@ -54,10 +54,7 @@ pub(super) const LIVENESS: &[Law] = &[
         kind: Kind::Liveness,
         scope: Scope::World,
         why: "A job neither succeeds nor fails, and whoever asked for it is never told.",
-        mutants: &[
-            "claim_marks_done_before_work",
-            "failed_attempt_read_as_terminal",
-        ],
+        mutants: &["claim_marks_done_before_work", "failed_attempt_read_as_terminal"],
         failures: &[
             "F5", "F19", "F28", "F29", "F31", "F32", "F36", "F41", "F46", "F48", "F55", "F58",
             "F59", "F60", "F64",
@@ -74,9 +71,7 @@ pub(super) const LIVENESS: &[Law] = &[
         scope: Scope::World,
         why: "All the work is done and the workflow still shows as running.",
         mutants: &["join_not_rechecked"],
-        failures: &[
-            "F7", "F22", "F23", "F24", "F26", "F32", "F45", "F55", "F57", "F66", "F67",
-        ],
+        failures: &["F7", "F22", "F23", "F24", "F26", "F32", "F45", "F55", "F57", "F66", "F67"],
     },
     Law {
         id: LawId::L6,

@@ -50,12 +50,7 @@ fn laws(title: &str, about: &str, kind: Kind) -> String {
     }
     text.push_str("\n| law | without it | guards against | proved by |\n|---|---|---|---|\n");
     for law in of_kind() {
-        let cells = [
-            law_link(law),
-            cell(law.why),
-            failure_links(law),
-            mutant_links(law),
-        ];
+        let cells = [law_link(law), cell(law.why), failure_links(law), mutant_links(law)];
         text.push_str(&row(&cells));
     }
     text.push('\n');
@@ -69,17 +64,11 @@ fn rules() -> String {
         | rule | statement | leaves no room for |\n|---|---|---|\n",
     );
     for rule in Rule::ALL.iter().copied() {
-        let prevented = FAILURES
-            .iter()
-            .filter(|failure| failure.prevented_by.contains(&rule));
+        let prevented = FAILURES.iter().filter(|failure| failure.prevented_by.contains(&rule));
         let cells = [
             anchored(rule.code(), rule.name()),
             cell(rule.statement()),
-            list(
-                by_number(prevented)
-                    .into_iter()
-                    .map(|failure| link(failure.code)),
-            ),
+            list(by_number(prevented).into_iter().map(|failure| link(failure.code))),
         ];
         text.push_str(&row(&cells));
     }
@@ -94,10 +83,7 @@ fn failures() -> String {
     );
     for subject in Subject::ALL {
         text.push_str(&format!("### {}\n\n", subject.title()));
-        for failure in FAILURES
-            .iter()
-            .filter(|failure| failure.subject == *subject)
-        {
+        for failure in FAILURES.iter().filter(|failure| failure.subject == *subject) {
             text.push_str(&failure_entry(failure));
         }
     }
@@ -105,24 +91,14 @@ fn failures() -> String {
 }
 
 fn failure_entry(failure: &Failure) -> String {
-    let Failure {
-        code,
-        name,
-        story,
-        harm,
-        breaks,
-        prevented_by,
-        ..
-    } = failure;
+    let Failure { code, name, story, harm, breaks, prevented_by, .. } = failure;
     let mut text = format!("#### {}\n\n", anchored(code, name));
     for (place, step) in story.iter().enumerate() {
         text.push_str(&format!("{}. {step}\n", place + 1));
     }
     let breaks = list(breaks.iter().map(|id| link(id.code())));
     let prevented_by = list(prevented_by.iter().map(|rule| link(rule.code())));
-    text.push_str(&format!(
-        "\n{harm} Breaks {breaks}; prevented by {prevented_by}."
-    ));
+    text.push_str(&format!("\n{harm} Breaks {breaks}; prevented by {prevented_by}."));
     match failure.applies {
         Applies::Yes => {}
         Applies::No(reason) => text.push_str(&format!(" *Does not apply here.* {reason}")),
@@ -140,15 +116,8 @@ fn mutants() -> String {
         | bug | what is made wrong | breaks |\n|---|---|---|\n",
     );
     for mutant in MUTANTS {
-        let Mutant {
-            name,
-            statement,
-            law,
-            also,
-        } = mutant;
-        let laws = core::iter::once(law)
-            .chain(*also)
-            .map(|id: &LawId| link(id.code()));
+        let Mutant { name, statement, law, also } = mutant;
+        let laws = core::iter::once(law).chain(*also).map(|id: &LawId| link(id.code()));
         let name = format!("<a id=\"{name}\"></a>`{name}`");
         text.push_str(&row(&[name, cell(statement), list(laws)]));
     }
@@ -156,10 +125,7 @@ fn mutants() -> String {
 }
 
 fn anchored(code: &str, name: &str) -> String {
-    format!(
-        "<a id=\"{}\"></a>**{code}** `{name}`",
-        code.to_ascii_lowercase()
-    )
+    format!("<a id=\"{}\"></a>**{code}** `{name}`", code.to_ascii_lowercase())
 }
 
 fn link(code: &str) -> String {
@@ -175,11 +141,7 @@ fn failure_links(law: &Law) -> String {
 }
 
 fn mutant_links(law: &Law) -> String {
-    list(
-        law.mutants
-            .iter()
-            .map(|name| format!("[`{name}`](#{name})")),
-    )
+    list(law.mutants.iter().map(|name| format!("[`{name}`](#{name})")))
 }
 
 fn by_number<'a>(failures: impl Iterator<Item = &'a Failure>) -> Vec<&'a Failure> {

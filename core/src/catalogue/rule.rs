@@ -129,10 +129,7 @@ const RULES: [Text; Rule::ALL.len()] = [
 const _: () = {
     let mut place = 0;
     while place < RULES.len() {
-        assert!(
-            RULES[place].rule as usize == place,
-            "the rules stand in the order of their codes"
-        );
+        assert!(RULES[place].rule as usize == place, "the rules stand in the order of their codes");
         place += 1;
     }
 };

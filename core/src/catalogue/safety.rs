@@ -168,9 +168,7 @@ pub(super) const SAFETY: &[Law] = &[
             "dead_letter_unroutable",
             "poison_is_dropped",
         ],
-        failures: &[
-            "F5", "F22", "F32", "F36", "F37", "F44", "F46", "F55", "F58", "F59", "F64",
-        ],
+        failures: &["F5", "F22", "F32", "F36", "F37", "F44", "F46", "F55", "F58", "F59", "F64"],
     },
     Law {
         id: LawId::S12,

@@ -5,10 +5,7 @@ use alloc::vec::Vec;
 use super::*;
 
 fn is_name(name: &str) -> bool {
-    !name.is_empty()
-        && name
-            .chars()
-            .all(|c| matches!(c, 'a'..='z' | '0'..='9' | '_'))
+    !name.is_empty() && name.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '_'))
 }
 
 /// Sentences: something, a full stop, and nothing that a table or a terminal stumbles over.
@@ -48,12 +45,7 @@ fn every_law_of_the_series_is_there() {
     assert_eq!(codes, expected);
     for law in LAWS {
         let safety = law.code.starts_with('S');
-        assert_eq!(
-            law.kind,
-            if safety { Kind::Safety } else { Kind::Liveness },
-            "{}",
-            law.code
-        );
+        assert_eq!(law.kind, if safety { Kind::Safety } else { Kind::Liveness }, "{}", law.code);
     }
 }
 
@@ -101,10 +93,7 @@ fn every_entry_is_told_in_sentences() {
     }
     for failure in FAILURES {
         let code = failure.code;
-        assert!(
-            (2..=5).contains(&failure.story.len()),
-            "{code} is not a short story"
-        );
+        assert!((2..=5).contains(&failure.story.len()), "{code} is not a short story");
         assert!(failure.story.iter().all(|step| is_prose(step)), "{code}");
         assert!(is_prose(failure.harm), "{code}");
         match failure.applies {
@@ -117,26 +106,13 @@ fn every_entry_is_told_in_sentences() {
 #[test]
 fn every_failure_breaks_a_law_and_is_prevented_by_a_rule() {
     for failure in FAILURES {
-        let Failure {
-            code,
-            breaks,
-            prevented_by,
-            ..
-        } = failure;
+        let Failure { code, breaks, prevented_by, .. } = failure;
         assert!(!breaks.is_empty() && !prevented_by.is_empty(), "{code}");
-        assert!(
-            breaks.is_sorted_by(|a, b| a < b),
-            "{code}: laws in order, each once"
-        );
-        assert!(
-            prevented_by.is_sorted_by(|a, b| a < b),
-            "{code}: rules in order, each once"
-        );
+        assert!(breaks.is_sorted_by(|a, b| a < b), "{code}: laws in order, each once");
+        assert!(prevented_by.is_sorted_by(|a, b| a < b), "{code}: rules in order, each once");
     }
     for rule in Rule::ALL {
-        let used = FAILURES
-            .iter()
-            .any(|failure| failure.prevented_by.contains(rule));
+        let used = FAILURES.iter().any(|failure| failure.prevented_by.contains(rule));
         assert!(used, "{} prevents nothing", rule.code());
         assert_eq!(Rule::from_code(rule.code()), Some(*rule));
     }
@@ -145,18 +121,10 @@ fn every_failure_breaks_a_law_and_is_prevented_by_a_rule() {
 #[test]
 fn laws_and_failures_name_each_other() {
     for law in LAWS {
-        assert!(
-            !law.failures.is_empty(),
-            "{} guards against nothing",
-            law.code
-        );
+        assert!(!law.failures.is_empty(), "{} guards against nothing", law.code);
         expect_unique(law.failures.iter().copied());
         for code in law.failures {
-            assert!(
-                Failure::by_code(code).is_some(),
-                "{} names {code}",
-                law.code
-            );
+            assert!(Failure::by_code(code).is_some(), "{} names {code}", law.code);
         }
         for failure in FAILURES {
             let breaks = failure.breaks.contains(&law.id);
@@ -169,11 +137,7 @@ fn laws_and_failures_name_each_other() {
 #[test]
 fn every_law_has_a_mutant_and_they_name_each_other() {
     for law in LAWS {
-        assert!(
-            !law.mutants.is_empty(),
-            "{} is not proved by a mutant",
-            law.code
-        );
+        assert!(!law.mutants.is_empty(), "{} is not proved by a mutant", law.code);
         for name in law.mutants {
             assert!(Mutant::by_name(name).is_some(), "{} names {name}", law.code);
         }
@@ -189,11 +153,8 @@ fn every_law_has_a_mutant_and_they_name_each_other() {
 fn a_mutant_is_caught_by_its_laws_and_no_other() {
     for mutant in MUTANTS {
         assert!(!mutant.also.contains(&mutant.law), "{}", mutant.name);
-        let catching: Vec<_> = LawId::ALL
-            .iter()
-            .copied()
-            .filter(|law| mutant.is_caught_by(*law))
-            .collect();
+        let catching: Vec<_> =
+            LawId::ALL.iter().copied().filter(|law| mutant.is_caught_by(*law)).collect();
         assert_eq!(catching.len(), 1 + mutant.also.len(), "{}", mutant.name);
     }
 }
@@ -208,10 +169,6 @@ fn the_document_shows_every_entry() {
         assert_eq!(page.matches(&anchor).count(), 1, "{code}");
     }
     for mutant in MUTANTS {
-        assert!(
-            page.contains(&alloc::format!("<a id=\"{}\">", mutant.name)),
-            "{}",
-            mutant.name
-        );
+        assert!(page.contains(&alloc::format!("<a id=\"{}\">", mutant.name)), "{}", mutant.name);
     }
 }

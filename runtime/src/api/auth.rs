@@ -251,7 +251,11 @@ mod tests {
         ] {
             let address: SocketAddr = address.parse().unwrap();
             assert_eq!(check_listen(address, &[]).is_ok(), alone, "{address}");
-            assert_eq!(check_listen(address, &[token.clone()]).is_ok(), guarded, "{address}");
+            assert_eq!(
+                check_listen(address, std::slice::from_ref(&token)).is_ok(),
+                guarded,
+                "{address}"
+            );
         }
     }
 

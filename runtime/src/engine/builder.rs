@@ -295,8 +295,7 @@ fn assemble(
         shutdown_timeout: options.shutdown_timeout,
     };
     let worker = StopSignals::default();
-    let life =
-        work(env.clone(), runner.clone(), doors.completer.clone(), config, worker.clone());
+    let life = work(env.clone(), runner.clone(), doors.completer.clone(), config, worker.clone());
     let worker_task = std::sync::Mutex::new(Some(tokio::spawn(life)));
     Engine(Arc::new(Inner { env, doors, runner, worker, worker_task }))
 }

@@ -84,7 +84,7 @@ fn visit(task: &str, state: VisitState, created: u32, ended: u32) -> Visit {
 
 fn join(arrived: &[&str]) -> Visit {
     let mut visit = visit("meet", VisitState::Waiting, 0, 0);
-    visit.arrived = arrived.iter().map(|name| TaskName::new(name)).collect();
+    visit.arrived = arrived.iter().map(TaskName::new).collect();
     visit
 }
 

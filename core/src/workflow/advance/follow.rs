@@ -72,11 +72,7 @@ impl Advance<'_> {
     /// A predecessor arrives at `name` (`None` = the beginning of the run). Without a join each
     /// arrival is a visit of its own; with one, arrivals of the same lap meet in one visit, and
     /// those that come after it has started are absorbed.
-    pub(super) fn arrive(
-        &mut self,
-        name: &TaskName,
-        from: Option<&TaskName>,
-    ) -> Result<(), Need> {
+    pub(super) fn arrive(&mut self, name: &TaskName, from: Option<&TaskName>) -> Result<(), Need> {
         if self.run.halted {
             return Ok(());
         }

@@ -122,12 +122,7 @@ impl Advance<'_> {
         if unknown.is_empty() { Ok((children, error)) } else { Err(Need::Queues(unknown)) }
     }
 
-    fn child(
-        &self,
-        key: &TaskKey,
-        index: u32,
-        elements: Option<&[Value]>,
-    ) -> Result<Child, Need> {
+    fn child(&self, key: &TaskKey, index: u32, elements: Option<&[Value]>) -> Result<Child, Need> {
         let task = self.task(key);
         let visit = self.unit.visit(key).expect("the visit is loaded");
         let item = if visit.listed { Some(self.item(key, index, elements)?) } else { None };
@@ -237,8 +232,12 @@ impl Advance<'_> {
         visit.status = Some(status);
         let known = (visit.total == 0).then(|| TaskResult {
             status,
-            result: if status == Status::Completed { Value::Array(Vec::new()) } else { Value::Null }
-                .into(),
+            result: if status == Status::Completed {
+                Value::Array(Vec::new())
+            } else {
+                Value::Null
+            }
+            .into(),
             error: visit.error.clone(),
         });
         let last = crate::workflow::Last { occurrence: key.occurrence, status };

@@ -95,7 +95,7 @@ async fn executions(tx: &mut EmbeddedTransaction, model: &Snapshot) {
     let keys = KEYS.map(String::from);
     let submitted = pick(model, |row| row.idempotency.is_some());
     assert_eq!(tx.executions_by_key(&keys).await.unwrap(), submitted);
-    let runtimes: BTreeSet<Runtime> = RUNTIMES[..2].iter().map(|r| Runtime::new(r)).collect();
+    let runtimes: BTreeSet<Runtime> = RUNTIMES[..2].iter().map(Runtime::new).collect();
     let is_ready = |row: &&Execution| {
         let fits = matches!(&row.work, Work::Runtime(runtime) if runtimes.contains(runtime));
         row.status == Status::Ready && fits
