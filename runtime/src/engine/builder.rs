@@ -236,7 +236,7 @@ fn load_catalog(
 fn start_processes(options: &Options, data: &DataDir) -> Result<ProcessRunner, OpenError> {
     let guardian =
         Guardian::start(Some(data.lock_fd()), data.path()).map_err(OpenError::Guardian)?;
-    let mut config = RunnerConfig::new(LogStore::new(data.logs()), Some(guardian));
+    let mut config = RunnerConfig::new(LogStore::new(data.path()), Some(guardian));
     config.kill_grace = options.kill_grace;
     config.max_result_bytes = options.max_result_bytes;
     Ok(ProcessRunner::new(config))
