@@ -16,7 +16,7 @@ use crate::port::{
     Batch, Broker, Commit, Committed, Counter, Env, Load, Store, StoreError, Transaction,
 };
 
-pub use load::{executions_at, queues};
+pub use load::{executions_at, queues, worker, workers};
 
 /// A decision to be made about rows.
 pub trait Step: Send {

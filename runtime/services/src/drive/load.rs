@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use steadfast_core::queue::Occupancy;
 use steadfast_core::unit::Unit;
-use steadfast_core::{ExecutionId, QueueKey};
+use steadfast_core::{ExecutionId, QueueKey, WorkerName};
 
 use crate::port::{Load, Pointer, Transaction};
 
@@ -42,6 +42,28 @@ pub async fn queues<T: Transaction>(
         unit.load_occupancy(key, occupancy);
     }
     line.into_iter().for_each(|execution| unit.load_execution(execution));
+    Ok(())
+}
+
+/// Locks a worker.
+///
+/// # Errors
+/// If the store fails.
+pub async fn worker<T: Transaction>(tx: &mut T, unit: &mut Unit, name: &WorkerName) -> Load<()> {
+    for worker in tx.workers(Some(std::slice::from_ref(name))).await? {
+        unit.workers.load(worker);
+    }
+    Ok(())
+}
+
+/// Loads every worker that is not gone, without locking any.
+///
+/// # Errors
+/// If the store fails.
+pub async fn workers<T: Transaction>(tx: &mut T, unit: &mut Unit) -> Load<()> {
+    for worker in tx.workers(None).await? {
+        unit.workers.load(worker);
+    }
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use steadfast_core::unit::Unit;
 use steadfast_core::worker::{Worker, WorkerRefusal};
 use steadfast_core::{ExecutionId, FencingToken, Runtime, WorkerId};
 
-use crate::drive::{Again, Step, drive};
+use crate::drive::{self, Again, Step, drive};
 use crate::port::{Counter, Env, Load, StoreError, Transaction};
 
 /// An attempt with what it needs.
@@ -75,13 +75,8 @@ impl Step for Claim {
 
     async fn load<T: Transaction>(&mut self, tx: &mut T, unit: &mut Unit) -> Load<()> {
         self.seen = 0;
-        let me = [self.worker.name.clone()];
-        for worker in tx.workers(Some(&me)).await? {
-            unit.workers.load(worker);
-        }
-        for worker in tx.workers(None).await? {
-            unit.workers.load(worker);
-        }
+        drive::worker(tx, unit, &self.worker.name).await?;
+        drive::workers(tx, unit).await?;
         if !unit.worker(&self.worker.name).is_some_and(Worker::takes_work) {
             return Ok(());
         }
@@ -135,9 +130,7 @@ impl Step for Accept {
     const NAME: &'static str = "accept";
 
     async fn load<T: Transaction>(&mut self, tx: &mut T, unit: &mut Unit) -> Load<()> {
-        for worker in tx.workers(Some(&[self.worker.name.clone()])).await? {
-            unit.workers.load(worker);
-        }
+        drive::worker(tx, unit, &self.worker.name).await?;
         let ids: BTreeSet<ExecutionId> = self.offers.iter().map(|(id, _)| *id).collect();
         let ids: Vec<ExecutionId> = ids.into_iter().collect();
         for execution in tx.executions(&ids).await? {

@@ -130,10 +130,7 @@ impl Step for Tell {
     const NAME: &'static str = "tell worker";
 
     async fn load<T: Transaction>(&mut self, tx: &mut T, unit: &mut Unit) -> Load<()> {
-        for worker in tx.workers(Some(&[self.name.clone()])).await? {
-            unit.workers.load(worker);
-        }
-        Ok(())
+        drive::worker(tx, unit, &self.name).await
     }
 
     fn decide(&mut self, unit: &mut Unit) -> Result<Self::Output, Again> {

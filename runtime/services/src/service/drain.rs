@@ -53,9 +53,7 @@ impl Step for Drain {
     const NAME: &'static str = "drain";
 
     async fn load<T: Transaction>(&mut self, tx: &mut T, unit: &mut Unit) -> Load<()> {
-        for worker in tx.workers(Some(&[self.worker.name.clone()])).await? {
-            unit.workers.load(worker);
-        }
+        drive::worker(tx, unit, &self.worker.name).await?;
         let held = tx.held(&self.worker).await?;
         let keys = held.iter().map(|held| held.queue.clone()).collect();
         drive::queues(tx, unit, &keys, held.len()).await?;

@@ -7,7 +7,7 @@ use steadfast_core::unit::Unit;
 use steadfast_core::worker::{Worker, WorkerInput, WorkerRefusal};
 use steadfast_core::{Runtime, WorkerId, WorkerName};
 
-use crate::drive::{Again, Step, drive};
+use crate::drive::{self, Again, Step, drive};
 use crate::port::{Env, Held, Load, StoreError, Transaction};
 
 /// What a worker says of itself when it registers.
@@ -52,10 +52,7 @@ impl Step for Register {
     const NAME: &'static str = "register";
 
     async fn load<T: Transaction>(&mut self, tx: &mut T, unit: &mut Unit) -> Load<()> {
-        for worker in tx.workers(Some(&[self.intro.name.clone()])).await? {
-            unit.workers.load(worker);
-        }
-        Ok(())
+        drive::worker(tx, unit, &self.intro.name).await
     }
 
     fn decide(&mut self, unit: &mut Unit) -> Result<WorkerId, Again> {
@@ -81,9 +78,7 @@ impl Step for Beat {
     const NAME: &'static str = "heartbeat";
 
     async fn load<T: Transaction>(&mut self, tx: &mut T, unit: &mut Unit) -> Load<()> {
-        for worker in tx.workers(Some(&[self.worker.name.clone()])).await? {
-            unit.workers.load(worker);
-        }
+        drive::worker(tx, unit, &self.worker.name).await?;
         self.held = tx.held(&self.worker).await?;
         Ok(())
     }

@@ -120,9 +120,7 @@ impl Step for Handle {
     const NAME: &'static str = "sweep";
 
     async fn load<T: Transaction>(&mut self, tx: &mut T, unit: &mut Unit) -> Load<()> {
-        for worker in tx.workers(None).await? {
-            unit.workers.load(worker);
-        }
+        drive::workers(tx, unit).await?;
         let limit = u32::try_from(self.limit).unwrap_or(u32::MAX);
         self.pointers = match (&self.only, self.found) {
             (Some(pointer), _) => vec![pointer.clone()],
@@ -154,10 +152,7 @@ impl Step for CheckWorkers {
     const NAME: &'static str = "check workers";
 
     async fn load<T: Transaction>(&mut self, tx: &mut T, unit: &mut Unit) -> Load<()> {
-        for worker in tx.workers(None).await? {
-            unit.workers.load(worker);
-        }
-        Ok(())
+        drive::workers(tx, unit).await
     }
 
     fn decide(&mut self, unit: &mut Unit) -> Result<Self::Output, Again> {
