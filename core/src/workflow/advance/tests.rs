@@ -107,7 +107,9 @@ impl Flow {
                 Wanted { runs: [run].into(), children: self.children, ..Wanted::default() };
             needs.iter().for_each(|need| wanted.add(need));
             let (mut unit, _) = self.load(&wanted);
-            let facts = self.store.facts(&unit, run, &needs);
+            let mut facts = self.store.facts(&unit, run, &needs);
+            // How a visit ended is not for the store to say: it would have to guess.
+            facts.results.values_mut().for_each(|result| result.status = Status::Completed);
             let action = self.execution(run).action.clone();
             let program = Program { graph: &self.toy.graphs[&action], evaluator: &self.toy };
             match advance(&mut unit, run, program, &facts) {
