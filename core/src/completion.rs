@@ -1,10 +1,12 @@
 //! Reports about attempts: each execution takes exactly one as its end.
 
+use alloc::format;
 use alloc::string::String;
 
 use serde_json::Value;
 
 use crate::decision::Outcome;
+use crate::depth::{MAX_DEPTH, is_too_deep};
 use crate::execution::{Ending, ExecutionInput, Refusal};
 use crate::id::{ExecutionId, FencingToken, QueueKey};
 use crate::status::Status;
@@ -35,13 +37,17 @@ pub struct Report {
 /// # Errors
 /// If the report is late, stale or a duplicate; it changes nothing then.
 pub fn complete(unit: &mut Unit, report: Report) -> Result<Status, Refusal> {
-    let Report { execution: id, token, ending, result, error, .. } = report;
+    let Report { execution: id, token, mut ending, mut result, mut error, .. } = report;
     let Some(execution) = unit.execution(id) else {
         return Err(Refusal::Fenced { presented: token, current: FencingToken(0) });
     };
     if execution.is_workflow() {
         // Its attempt is the engine's own; a worker that reports on it is mistaken, token or not.
         return Err(Refusal::Illegal(execution.status));
+    }
+    if is_too_deep(&result) {
+        error = Some(format!("its result is nested deeper than {MAX_DEPTH} levels"));
+        (ending, result) = (Ending::Failed, Value::Null);
     }
     let entropy = unit.draw();
     let status = unit.tell(id, &ExecutionInput::Finish { token, ending, entropy })?;

@@ -17,6 +17,7 @@ pub mod claim;
 pub mod completion;
 pub mod decision;
 pub mod definition;
+pub mod depth;
 pub mod drain;
 pub mod effect;
 pub mod execution;

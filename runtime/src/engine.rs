@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use steadfast_core::depth::{MAX_DEPTH, is_too_deep};
 use steadfast_core::execution::{Idempotency, Refusal};
 use steadfast_core::queue::LimitOverride;
 use steadfast_core::submit::{Submission, SubmitRefusal, Submitted};
@@ -208,6 +209,10 @@ impl Engine {
         idempotency_key: Option<String>,
         retry_of: Option<ExecutionId>,
     ) -> Result<Submitted, EngineError> {
+        if is_too_deep(&prepared.parameters) {
+            let error = format!("the parameters are nested deeper than {MAX_DEPTH} levels");
+            return Err(EngineError::Type(error));
+        }
         let idempotency = idempotency_key.map(|key| Idempotency {
             key,
             fingerprint: fingerprint(prepared.action.as_str(), &prepared.parameters),

@@ -23,6 +23,7 @@ use super::graph::{CancellationPolicy, Graph};
 use super::run::{Run, Visit, VisitState};
 use crate::admission;
 use crate::decision::{Message, Outcome};
+use crate::depth::{MAX_DEPTH, is_too_deep};
 use crate::execution::{Ending, Execution, ExecutionInput};
 use crate::id::{ExecutionId, QueueKey, TaskKey, TaskName};
 use crate::status::Status;
@@ -427,7 +428,17 @@ impl<'a> Advance<'a> {
     ) -> Result<Result<Value, EvaluateError>, Need> {
         self.check_loaded(&self.program.evaluator.references(template), finished)?;
         let scope = self.scope(&self.run.vars, finished, item);
-        Ok(self.program.evaluator.render(template, &scope))
+        Ok(self.render_in(template, &scope))
+    }
+
+    /// Renders what may be written: an expression may wrap a value deeper and deeper.
+    fn render_in(&self, template: &Value, scope: &Scope<'_>) -> Result<Value, EvaluateError> {
+        let value = self.program.evaluator.render(template, scope)?;
+        if is_too_deep(&value) {
+            let error = format!("its value is nested deeper than {MAX_DEPTH} levels");
+            return Err(EvaluateError(error));
+        }
+        Ok(value)
     }
 
     fn scope<'b>(

@@ -296,6 +296,7 @@ fn assemble(
     };
     let worker = StopSignals::default();
     let life = work(env.clone(), runner.clone(), doors.completer.clone(), config, worker.clone());
+    #[expect(clippy::disallowed_methods, reason = "a shutdown waits for this one")]
     let worker_task = std::sync::Mutex::new(Some(tokio::spawn(life)));
     Engine(Arc::new(Inner { env, doors, runner, worker, worker_task }))
 }

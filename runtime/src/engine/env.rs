@@ -85,6 +85,7 @@ impl Env for LocalEnv {
         tokio::time::sleep(span.into()).await;
     }
 
+    #[expect(clippy::disallowed_methods, reason = "this is where tasks are spawned")]
     fn spawn<F>(&self, name: &'static str, task: F)
     where
         F: Future<Output = ()> + Send + 'static,

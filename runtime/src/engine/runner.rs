@@ -70,6 +70,7 @@ impl ActionRunner {
     ) -> Ended {
         let context = Context::new(assignment, stop.clone());
         let timeout = assignment.policy.timeout;
+        #[expect(clippy::disallowed_methods, reason = "a task of its own keeps a panic to itself")]
         let call = tokio::spawn(handler.call(context, parameters));
         let abort = call.abort_handle();
         let limit = async {

@@ -135,9 +135,7 @@ impl Advance<'_> {
         let vars = if visit.listed { &visit.vars } else { &self.run.vars };
         let scope = self.scope(vars, None, scoped);
         let prepared = self
-            .program
-            .evaluator
-            .render(&task.input, &scope)
+            .render_in(&task.input, &scope)
             .and_then(|input| self.program.evaluator.prepare(&task.action, input));
         Ok(match prepared {
             Ok(prepared) => Ok(self.with_task_policy(task, prepared)),
