@@ -104,7 +104,7 @@ impl Evaluator for Literal {
 }
 
 fn task(name: &str, next: &[&str]) -> Task {
-    let go = next.iter().map(|name| TaskName::new(name)).collect();
+    let go = next.iter().map(TaskName::new).collect();
     Task {
         name: TaskName::new(name),
         action: ActionRef::new("bench.noop"),
