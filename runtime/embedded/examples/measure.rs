@@ -1,11 +1,11 @@
 //! How many executions the embedded store takes through their lives in a second.
 //!
-//! `cargo run --release --example measure -p steadfast-embedded [-- PER_ROUND ROUNDS]`
+//! `cargo run --release --example measure -p steadfast-embedded [-- PER_ROUND ROUNDS BATCH]`
 //!
 //! A life is three commits: insert, claim (scan, update), complete (load, update, outcome). Each
 //! line is the median of the rounds. `with queue` also locks, counts and writes the queue's row in
-//! every commit, as the services do. The last column is processor time per life, which a busy
-//! machine disturbs less than it does the others.
+//! every commit, as the services do. The last columns are processor time, which a busy machine
+//! disturbs less than it does the others.
 #![expect(clippy::disallowed_methods, reason = "a measurement reads the clock and its arguments")]
 #![expect(clippy::print_stdout, reason = "that is what it is for")]
 
@@ -23,12 +23,15 @@ use steadfast_core::{
 use steadfast_embedded::{DataDir, Durability, EmbeddedStore, Options};
 use steadfast_services::port::{Batch, Commit, Store, Transaction};
 
-struct Round {
-    insert: Duration,
-    claim: Duration,
-    complete: Duration,
+/// A phase: how long it took, and how much of that the processors were busy.
+#[derive(Clone, Copy)]
+struct Phase {
+    wall: Duration,
     processor: Duration,
 }
+
+/// Insert, claim and complete.
+type Round = [Phase; 3];
 
 struct Case {
     durability: Durability,
@@ -42,9 +45,19 @@ async fn main() {
     let per_round = arguments.next().unwrap_or(20_000);
     let rounds = arguments.next().unwrap_or(5);
     let only = arguments.next();
+    println!("{:27} {:^39} {:^29}", "", "executions per second", "processor, us per execution");
     println!(
-        "{:<10} {:>5} {:<10} {:>9} {:>9} {:>9} {:>9} {:>8}",
-        "durability", "batch", "", "insert/s", "claim/s", "compl./s", "lives/s", "us/life"
+        "{:<10} {:>5} {:<10} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
+        "durability",
+        "batch",
+        "",
+        "insert",
+        "claim",
+        "complete",
+        "life",
+        "insert",
+        "claim",
+        "complete"
     );
     for durability in [Durability::Full, Durability::Normal] {
         for batch in [1, 16, 256].into_iter().filter(|batch| only.is_none_or(|only| only == *batch))
@@ -70,21 +83,25 @@ async fn measure(case: &Case, count: u32, rounds: u32) {
             all.push(times);
         }
     }
-    let median = |of: fn(&Round) -> Duration| {
+    let median = |of: &dyn Fn(&Round) -> Duration| {
         let mut times: Vec<Duration> = all.iter().map(of).collect();
         times.sort();
-        f64::from(count) / times[times.len() / 2].as_secs_f64()
+        times[times.len() / 2].as_secs_f64()
     };
+    let rate = |of: &dyn Fn(&Round) -> Duration| f64::from(count) / median(of);
+    let cost = |of: &dyn Fn(&Round) -> Duration| median(of) * 1e6 / f64::from(count);
     println!(
-        "{:<10} {:>5} {:<10} {:>9.0} {:>9.0} {:>9.0} {:>9.0} {:>8.1}",
+        "{:<10} {:>5} {:<10} {:>9.0} {:>9.0} {:>9.0} {:>9.0} {:>9.1} {:>9.1} {:>9.1}",
         format!("{:?}", case.durability),
         case.batch,
         if case.queue { "with queue" } else { "" },
-        median(|r| r.insert),
-        median(|r| r.claim),
-        median(|r| r.complete),
-        median(|r| r.insert + r.claim + r.complete),
-        1e6 / median(|r| r.processor),
+        rate(&|round| round[0].wall),
+        rate(&|round| round[1].wall),
+        rate(&|round| round[2].wall),
+        rate(&|round| round.iter().map(|phase| phase.wall).sum()),
+        cost(&|round| round[0].processor),
+        cost(&|round| round[1].processor),
+        cost(&|round| round[2].processor),
     );
     store.close().await.expect("it closes");
 }
@@ -107,35 +124,38 @@ async fn setup(store: &EmbeddedStore) {
 
 async fn life(store: &EmbeddedStore, case: &Case, count: u32) -> Round {
     let commits = count / case.batch;
-    let before = processor_time();
-    let start = Instant::now();
+    let mut marks = vec![mark()];
     for _ in 0..commits {
         insert(store, case).await;
     }
-    let inserted = Instant::now();
+    marks.push(mark());
     let mut claimed = Vec::new();
     for _ in 0..commits {
         claimed.push(claim(store, case).await);
     }
-    let after_claim = Instant::now();
+    marks.push(mark());
     for ids in &claimed {
         complete(store, case, ids).await;
     }
-    let completed = Instant::now();
-    Round {
-        insert: inserted - start,
-        claim: after_claim - inserted,
-        complete: completed - after_claim,
-        processor: processor_time() - before,
-    }
+    marks.push(mark());
+    [0, 1, 2].map(|n| Phase {
+        wall: marks[n + 1].0 - marks[n].0,
+        processor: marks[n + 1].1.saturating_sub(marks[n].1),
+    })
 }
 
-/// What this process has used of the processors, in ticks of 10 ms.
+fn mark() -> (Instant, Duration) {
+    (Instant::now(), processor_time())
+}
+
+/// What the threads of this process have used of the processors.
 fn processor_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
-    Duration::from_millis(ticks * 10)
+    let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let used = threads.filter_map(|thread| {
+        let line = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        line.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(used.sum())
 }
 
 async fn insert(store: &EmbeddedStore, case: &Case) {

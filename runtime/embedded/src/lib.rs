@@ -13,6 +13,7 @@ mod error;
 mod ids;
 mod maintain;
 mod open;
+mod packed;
 #[cfg(test)]
 mod plan;
 mod query;

@@ -1,6 +1,8 @@
 //! What can be looked up, on connections that only read: they see what is committed and never
 //! wait for the writer.
 
+use std::borrow::Cow;
+
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr, SqliteConnection};
 use steadfast_core::queue::Queue;
@@ -15,7 +17,7 @@ use steadfast_services::port::{
 use crate::args::Args;
 use crate::code::Code;
 use crate::error::store_error;
-use crate::row::{Reader, parse};
+use crate::row::{Cells, Reader};
 use crate::store::EmbeddedStore;
 use crate::table::Decoder;
 use crate::table::execution::{ExecutionDecoder, columns as execution};
@@ -116,8 +118,7 @@ fn views(rows: &[SqliteRow]) -> Load<Vec<ExecutionView>> {
     let view = |row| {
         let mut row = Reader::new(row);
         let execution = decoder.decode(&mut row)?;
-        let empty = || Ok(serde_json::Value::Object(serde_json::Map::new()));
-        let parameters = row.opt_text()?.map_or_else(empty, parse)?;
+        let parameters = row.json_or(|| serde_json::Value::Object(serde_json::Map::new()))?;
         Ok(ExecutionView { execution, parameters, outcome: outcome(&mut row)? })
     };
     rows.iter().map(view).collect()
@@ -148,7 +149,7 @@ impl Query for EmbeddedStore {
         let view = |row| {
             let mut row = Reader::new(row);
             let execution = decoder.decode(&mut row)?;
-            Ok(TaskView { execution, error: row.opt_text()?.map(str::to_owned) })
+            Ok(TaskView { execution, error: row.opt_string()? })
         };
         rows.iter().map(view).collect()
     }
@@ -202,7 +203,7 @@ impl Query for EmbeddedStore {
     async fn definition(&self, hash: &DefinitionHash) -> Load<Option<String>> {
         let sql = "SELECT body FROM definition WHERE hash = ?";
         let rows = self.read(sql, of_text(hash.as_str())).await?;
-        rows.first().map(|row| Reader::new(row).text().map(str::to_owned)).transpose()
+        rows.first().map(|row| Reader::new(row).text().map(Cow::into_owned)).transpose()
     }
 
     async fn put_definitions(&self, definitions: &[(DefinitionHash, String)]) -> Load<()> {
@@ -214,7 +215,7 @@ impl Query for EmbeddedStore {
     async fn note(&self, key: &str) -> Load<Option<String>> {
         let sql = "SELECT value FROM note WHERE key = ?";
         let rows = self.read(sql, of_text(key)).await?;
-        rows.first().map(|row| Reader::new(row).text().map(str::to_owned)).transpose()
+        rows.first().map(|row| Reader::new(row).text().map(Cow::into_owned)).transpose()
     }
 
     async fn put_note(&self, key: &str, value: &str) -> Load<()> {

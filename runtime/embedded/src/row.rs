@@ -1,4 +1,6 @@
-//! A row as it is read, column by column from the left.
+//! Rows as they are read, cell by cell from the left.
+
+use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
 use sqlx::Row;
@@ -8,7 +10,81 @@ use steadfast_services::port::{Load, StoreError};
 
 use crate::code::Code;
 
-/// Reads a row from its first column to its last.
+/// The cells of a row, from the first to the last.
+pub(crate) trait Cells<'r> {
+    /// A number that may be negative, or nothing.
+    fn opt_signed(&mut self) -> Load<Option<i64>>;
+
+    /// A text or nothing.
+    fn opt_text(&mut self) -> Load<Option<Cow<'r, str>>>;
+
+    /// A number or nothing.
+    fn opt_int(&mut self) -> Load<Option<u64>> {
+        Ok(self.opt_signed()?.map(i64::cast_unsigned))
+    }
+
+    /// A number.
+    fn int(&mut self) -> Load<u64> {
+        self.opt_int()?.ok_or_else(missing)
+    }
+
+    /// A number of 32 bits.
+    fn small(&mut self) -> Load<u32> {
+        small(self.int()?)
+    }
+
+    /// A number of 32 bits or nothing.
+    fn opt_small(&mut self) -> Load<Option<u32>> {
+        self.opt_int()?.map(small).transpose()
+    }
+
+    /// Yes or no.
+    fn flag(&mut self) -> Load<bool> {
+        Ok(self.int()? != 0)
+    }
+
+    /// A moment.
+    fn time(&mut self) -> Load<Timestamp> {
+        self.int().map(Timestamp::from_micros)
+    }
+
+    /// A moment or nothing.
+    fn opt_time(&mut self) -> Load<Option<Timestamp>> {
+        Ok(self.opt_int()?.map(Timestamp::from_micros))
+    }
+
+    /// A text.
+    fn text(&mut self) -> Load<Cow<'r, str>> {
+        self.opt_text()?.ok_or_else(missing)
+    }
+
+    /// A text or nothing, to keep.
+    fn opt_string(&mut self) -> Load<Option<String>> {
+        Ok(self.opt_text()?.map(Cow::into_owned))
+    }
+
+    /// A word of a closed vocabulary.
+    fn word<T: Code>(&mut self) -> Load<T> {
+        word(self.int()?)
+    }
+
+    /// A word of a closed vocabulary or nothing.
+    fn opt_word<T: Code>(&mut self) -> Load<Option<T>> {
+        self.opt_int()?.map(word).transpose()
+    }
+
+    /// What was written as JSON.
+    fn json<T: DeserializeOwned>(&mut self) -> Load<T> {
+        parse(&self.text()?)
+    }
+
+    /// What was written as JSON unless it was the ordinary value.
+    fn json_or<T: DeserializeOwned>(&mut self, ordinary: impl FnOnce() -> T) -> Load<T> {
+        self.opt_text()?.map_or_else(|| Ok(ordinary()), |text| parse(&text))
+    }
+}
+
+/// A row as the driver hands it over.
 pub(crate) struct Reader<'r> {
     row: &'r SqliteRow,
     next: usize,
@@ -29,76 +105,20 @@ impl<'r> Reader<'r> {
         // The tables are STRICT, so a column has no other type than its own.
         self.row.try_get_unchecked(column).map_err(|error| StoreError::Corrupt(error.to_string()))
     }
+}
 
-    /// A number.
-    pub(crate) fn int(&mut self) -> Load<u64> {
-        self.take::<i64>().map(i64::cast_unsigned)
-    }
-
-    /// A number or nothing.
-    pub(crate) fn opt_int(&mut self) -> Load<Option<u64>> {
-        Ok(self.take::<Option<i64>>()?.map(i64::cast_unsigned))
-    }
-
-    /// A number that may be negative, or nothing.
-    pub(crate) fn opt_signed(&mut self) -> Load<Option<i64>> {
+impl<'r> Cells<'r> for Reader<'r> {
+    fn opt_signed(&mut self) -> Load<Option<i64>> {
         self.take()
     }
 
-    /// A number of 32 bits.
-    pub(crate) fn small(&mut self) -> Load<u32> {
-        small(self.int()?)
+    fn opt_text(&mut self) -> Load<Option<Cow<'r, str>>> {
+        Ok(self.take::<Option<&'r str>>()?.map(Cow::Borrowed))
     }
+}
 
-    /// A number of 32 bits or nothing.
-    pub(crate) fn opt_small(&mut self) -> Load<Option<u32>> {
-        self.opt_int()?.map(small).transpose()
-    }
-
-    /// Yes or no.
-    pub(crate) fn flag(&mut self) -> Load<bool> {
-        Ok(self.int()? != 0)
-    }
-
-    /// A moment.
-    pub(crate) fn time(&mut self) -> Load<Timestamp> {
-        self.int().map(Timestamp::from_micros)
-    }
-
-    /// A moment or nothing.
-    pub(crate) fn opt_time(&mut self) -> Load<Option<Timestamp>> {
-        Ok(self.opt_int()?.map(Timestamp::from_micros))
-    }
-
-    /// A text.
-    pub(crate) fn text(&mut self) -> Load<&'r str> {
-        self.take()
-    }
-
-    /// A text or nothing.
-    pub(crate) fn opt_text(&mut self) -> Load<Option<&'r str>> {
-        self.take()
-    }
-
-    /// A word of a closed vocabulary.
-    pub(crate) fn word<T: Code>(&mut self) -> Load<T> {
-        word(self.int()?)
-    }
-
-    /// A word of a closed vocabulary or nothing.
-    pub(crate) fn opt_word<T: Code>(&mut self) -> Load<Option<T>> {
-        self.opt_int()?.map(word).transpose()
-    }
-
-    /// What was written as JSON.
-    pub(crate) fn json<T: DeserializeOwned>(&mut self) -> Load<T> {
-        parse(self.text()?)
-    }
-
-    /// What was written as JSON unless it was the ordinary value.
-    pub(crate) fn json_or<T: DeserializeOwned>(&mut self, ordinary: impl FnOnce() -> T) -> Load<T> {
-        self.opt_text()?.map_or_else(|| Ok(ordinary()), parse)
-    }
+fn missing() -> StoreError {
+    StoreError::Corrupt(String::from("a cell is empty"))
 }
 
 fn small(number: u64) -> Load<u32> {

@@ -1,8 +1,9 @@
 //! The statements that read. Every one that is on a hot path names its index, so that SQLite
-//! refuses to prepare it rather than read the whole table.
+//! refuses to prepare it rather than read the whole table. Executions come packed and in no order;
+//! pointers come packed and in order.
 
 use crate::shape::Shape;
-use crate::table::execution::{columns as execution, pointer_columns as pointer};
+use crate::table::execution::{packed, pointers};
 use crate::table::queue::columns as queue;
 use crate::table::run::columns as run;
 use crate::table::visit::columns as visit;
@@ -42,12 +43,11 @@ pub(crate) static LINE: Shape = Shape::new(
     1,
     "WITH k(queue) AS (",
     concat!(
-        ") SELECT ",
-        execution!("e."),
-        " FROM k CROSS JOIN execution e ON e.id IN (\
+        ") ",
+        packed!(),
+        "k CROSS JOIN execution e ON e.id IN (\
          SELECT x.id FROM execution x INDEXED BY execution_line \
-         WHERE x.status = 1 AND x.queue = k.queue ORDER BY x.line, x.id LIMIT ?) \
-         ORDER BY e.queue, e.line, e.id"
+         WHERE x.status = 1 AND x.queue = k.queue ORDER BY x.line, x.id LIMIT ?)"
     ),
 );
 
@@ -57,20 +57,13 @@ pub(crate) const RUNS: &str = concat!(
     " FROM run r WHERE r.execution IN (SELECT value FROM json_each(?)) ORDER BY r.execution"
 );
 
-pub(crate) const EXECUTIONS: &str = concat!(
-    "SELECT ",
-    execution!("e."),
-    " FROM execution e WHERE e.id IN (SELECT value FROM json_each(?)) ORDER BY e.id"
-);
+pub(crate) const EXECUTIONS: &str =
+    concat!(packed!(), "execution e WHERE e.id IN (SELECT value FROM json_each(?))");
 
 pub(crate) static BY_KEY: Shape = Shape::new(
     1,
-    concat!(
-        "SELECT ",
-        execution!("e."),
-        " FROM execution e INDEXED BY execution_key WHERE e.idempotency_key IN ("
-    ),
-    ") ORDER BY e.id",
+    concat!(packed!(), "execution e INDEXED BY execution_key WHERE e.idempotency_key IN ("),
+    ")",
 );
 
 /// Runtimes, then twice how many.
@@ -78,31 +71,27 @@ pub(crate) static READY: Shape = Shape::new(
     1,
     "WITH k(runtime) AS (",
     concat!(
-        ") SELECT ",
-        execution!("e."),
-        " FROM execution e WHERE e.id IN (\
+        ") ",
+        packed!(),
+        "execution e WHERE e.id IN (\
          SELECT x.id FROM k CROSS JOIN execution x ON x.id IN (\
          SELECT y.id FROM execution y INDEXED BY execution_ready \
          WHERE y.status = 2 AND y.runtime = k.runtime ORDER BY y.id LIMIT ?) \
-         ORDER BY x.id LIMIT ?) ORDER BY e.id"
+         ORDER BY x.id LIMIT ?)"
     ),
 );
 
 /// Runs, how many of each.
 pub(crate) const ENDED_CHILDREN: &str = concat!(
-    "SELECT ",
-    execution!("e."),
-    " FROM (SELECT DISTINCT value FROM json_each(?)) k CROSS JOIN execution e ON e.id IN (\
+    packed!(),
+    "(SELECT DISTINCT value FROM json_each(?)) k CROSS JOIN execution e ON e.id IN (\
      SELECT x.id FROM execution x INDEXED BY execution_ended_child \
-     WHERE x.status >= 7 AND x.folded = 0 AND x.run = k.value ORDER BY x.id LIMIT ?) \
-     ORDER BY e.run, e.id"
+     WHERE x.status >= 7 AND x.folded = 0 AND x.run = k.value ORDER BY x.id LIMIT ?)"
 );
 
 /// Runs, how many of each.
-pub(crate) const LIVE_CHILDREN: &str = concat!(
-    "SELECT ",
-    pointer!(),
-    " FROM (SELECT DISTINCT value FROM json_each(?)) k CROSS JOIN execution e ON e.id IN (\
+pub(crate) const LIVE_CHILDREN: &str = pointers!(
+    "(SELECT DISTINCT value FROM json_each(?)) k CROSS JOIN execution e ON e.id IN (\
      SELECT x.id FROM execution x INDEXED BY execution_live_child \
      WHERE x.status < 7 AND x.run = k.value ORDER BY x.cancel_requested, x.id LIMIT ?) \
      ORDER BY e.run, e.cancel_requested, e.id"
@@ -142,23 +131,15 @@ pub(crate) static ITEMS: Shape = Shape::new(
      ORDER BY i.run, i.task, i.occurrence, i.page",
 );
 
-pub(crate) const POINTERS: &str = concat!(
-    "SELECT ",
-    pointer!(),
-    " FROM execution e WHERE e.id IN (SELECT value FROM json_each(?)) ORDER BY e.id"
+pub(crate) const POINTERS: &str =
+    pointers!("execution e WHERE e.id IN (SELECT value FROM json_each(?)) ORDER BY e.id");
+
+pub(crate) const DUE: &str = pointers!(
+    "execution e INDEXED BY execution_due WHERE e.wake_at <= ? ORDER BY e.wake_at, e.id LIMIT ?"
 );
 
-pub(crate) const DUE: &str = concat!(
-    "SELECT ",
-    pointer!(),
-    " FROM execution e INDEXED BY execution_due WHERE e.wake_at <= ? \
-     ORDER BY e.wake_at, e.id LIMIT ?"
-);
-
-pub(crate) const ORPHANS: &str = concat!(
-    "SELECT ",
-    pointer!(),
-    " FROM execution e INDEXED BY execution_live LEFT JOIN worker w ON w.name = e.worker \
+pub(crate) const ORPHANS: &str = pointers!(
+    "execution e INDEXED BY execution_live LEFT JOIN worker w ON w.name = e.worker \
      WHERE e.status BETWEEN 3 AND 5 AND e.worker IS NOT NULL \
      AND (w.name IS NULL OR w.state IN (2, 4) OR w.incarnation <> e.incarnation) LIMIT ?"
 );
@@ -203,9 +184,10 @@ pub(crate) const RUNNABLE: &str = "WITH RECURSIVE step(run) AS (\
                       AND t.created - t.ended < t.concurrency LIMIT ?) \
      ORDER BY 1 LIMIT ?";
 
-pub(crate) const HELD: &str = "SELECT e.id, e.attempt, e.queue, e.cancel_requested \
+pub(crate) const HELD: &str = "SELECT json_group_array(json_array(id, attempt, queue, cancel_requested)) FROM (\
+     SELECT e.id, e.attempt, e.queue, e.cancel_requested \
      FROM execution e INDEXED BY execution_live \
-     WHERE e.status BETWEEN 3 AND 5 AND e.worker = ? AND e.incarnation = ? ORDER BY e.id";
+     WHERE e.status BETWEEN 3 AND 5 AND e.worker = ? AND e.incarnation = ? ORDER BY e.id)";
 
 pub(crate) const QUEUES_OF: &str =
     "SELECT q.key FROM queue q INDEXED BY queue_by_action WHERE q.action = ? ORDER BY q.key";

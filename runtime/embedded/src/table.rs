@@ -11,7 +11,8 @@ use sqlx::sqlite::SqliteRow;
 use steadfast_services::port::Load;
 
 use crate::args::Args;
-use crate::row::Reader;
+use crate::packed::Packed;
+use crate::row::{Cells, Reader};
 use crate::shape::Shape;
 
 /// A table that batches of rows are inserted into and updated in.
@@ -43,11 +44,23 @@ pub(crate) trait Decoder: Default {
     type Row;
 
     /// Reads one row.
-    fn decode(&mut self, row: &mut Reader<'_>) -> Load<Self::Row>;
+    fn decode<'r>(&mut self, row: &mut impl Cells<'r>) -> Load<Self::Row>;
 
     /// Reads all rows.
     fn all(rows: &[SqliteRow]) -> Load<Vec<Self::Row>> {
         let mut decoder = Self::default();
         rows.iter().map(|row| decoder.decode(&mut Reader::new(row))).collect()
+    }
+
+    /// Reads all rows that were packed into one text.
+    fn unpack(text: &str) -> Load<Vec<Self::Row>> {
+        let mut decoder = Self::default();
+        let mut rows = Packed::new(text);
+        let mut all = Vec::new();
+        while rows.next_row()? {
+            all.push(decoder.decode(&mut rows)?);
+            rows.end_row()?;
+        }
+        Ok(all)
     }
 }

@@ -22,7 +22,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::args::Args;
 use crate::error::{Class, failed_commit, store_error};
-use crate::row::Reader;
+use crate::row::{Cells, Reader};
 use crate::scan;
 use crate::shape::{MOST, Shape};
 use crate::store::{CLOCK_NOTE, Writer};
@@ -71,54 +71,53 @@ impl EmbeddedTransaction {
         D::all(&self.rows(sql.into_sql_str(), args).await?)
     }
 
-    /// The rows that belong to `keys`, as many keys at a time as a statement takes. `tail` is
-    /// bound after them.
+    /// The packed rows that a statement finds, understood.
+    async fn fetch_packed<D: Decoder>(
+        &mut self,
+        sql: impl SqlSafeStr + Send,
+        args: Args,
+    ) -> Load<Vec<D::Row>> {
+        let rows = self.rows(sql.into_sql_str(), args).await?;
+        rows.first().map_or(Ok(Vec::new()), |row| D::unpack(&Reader::new(row).text()?))
+    }
+
+    /// The rows that belong to `keys`, as many keys at a time as a statement takes.
     async fn by_keys<D: Decoder, K>(
         &mut self,
         shape: &Shape,
         keys: &[K],
         bind: impl Fn(&K, &mut Args),
-        tail: &[u64],
     ) -> Load<Vec<D::Row>> {
         let mut all = Vec::new();
         for chunk in keys.chunks(MOST) {
-            let size = Shape::padded(chunk.len());
-            let mut args = Args::with_capacity(size * shape.columns() + tail.len());
-            chunk.iter().for_each(|key| bind(key, &mut args));
-            if !tail.is_empty() {
-                args.nulls((size - chunk.len()) * shape.columns());
-                tail.iter().for_each(|number| args.int(*number));
-            }
-            let rows = self.fetch::<D>(shape.sql(chunk.len()), args).await?;
-            if keys.len() <= MOST {
-                return Ok(rows);
-            }
-            all.extend(rows);
+            let args = key_args(shape, chunk, &bind, &[]);
+            all.append(&mut self.fetch::<D>(shape.sql(chunk.len()), args).await?);
         }
         Ok(all)
     }
 
-    /// The rows of these executions or runs.
-    async fn by_ids<D: Decoder>(
+    /// The executions that belong to `keys`. `tail` is bound after the keys.
+    async fn executions_of<K>(
         &mut self,
-        sql: &'static str,
-        ids: &[ExecutionId],
-        tail: Option<u32>,
-    ) -> Load<Vec<D::Row>> {
-        if ids.is_empty() {
-            return Ok(Vec::new());
+        shape: &Shape,
+        keys: &[K],
+        bind: impl Fn(&K, &mut Args),
+        tail: &[u64],
+    ) -> Load<Vec<Execution>> {
+        let mut all = Vec::new();
+        for chunk in keys.chunks(MOST) {
+            let args = key_args(shape, chunk, &bind, tail);
+            let sql = shape.sql(chunk.len());
+            all.append(&mut self.fetch_packed::<ExecutionDecoder>(sql, args).await?);
         }
-        let mut args = Args::default();
-        args.list(ids.iter().map(|id| id.0));
-        tail.into_iter().for_each(|number| args.int(number));
-        self.fetch::<D>(sql, args).await
+        Ok(all)
     }
 
-    /// Up to `limit` rows of a scan.
-    async fn scan<D: Decoder>(&mut self, sql: &'static str, limits: &[u64]) -> Load<Vec<D::Row>> {
+    /// Up to `limit` pointers.
+    async fn find<D: Decoder>(&mut self, sql: &'static str, limits: &[u64]) -> Load<Vec<D::Row>> {
         let mut args = Args::default();
         limits.iter().for_each(|limit| args.int(*limit));
-        self.fetch::<D>(sql, args).await
+        self.fetch_packed::<D>(sql, args).await
     }
 
     async fn texts<T: for<'a> From<&'a str>>(
@@ -127,7 +126,7 @@ impl EmbeddedTransaction {
         args: Args,
     ) -> Load<Vec<T>> {
         let rows = self.rows(SqlStr::from_static(sql), args).await?;
-        rows.iter().map(|row| Reader::new(row).text().map(T::from)).collect()
+        rows.iter().map(|row| Reader::new(row).text().map(|text| T::from(&text))).collect()
     }
 
     async fn execute(&mut self, sql: SqlStr, args: Args) -> Load<u64> {
@@ -228,6 +227,26 @@ static PUT_DEFINITIONS: Shape = Shape::new(
 );
 const PUT_RESERVED: &str = "UPDATE idblock SET reserved = ?";
 
+/// The arguments of a statement about `keys`.
+fn key_args<K>(shape: &Shape, keys: &[K], bind: impl Fn(&K, &mut Args), tail: &[u64]) -> Args {
+    let size = Shape::padded(keys.len());
+    let mut args = Args::with_capacity(size * shape.columns() + tail.len());
+    keys.iter().for_each(|key| bind(key, &mut args));
+    if !tail.is_empty() {
+        args.nulls((size - keys.len()) * shape.columns());
+        tail.iter().for_each(|number| args.int(*number));
+    }
+    args
+}
+
+/// The arguments of a statement about executions or runs.
+fn id_args(ids: &[ExecutionId], tail: Option<u32>) -> Args {
+    let mut args = Args::default();
+    args.list(ids.iter().map(|id| id.0));
+    tail.into_iter().for_each(|number| args.int(number));
+    args
+}
+
 fn all_written<T: Table>(written: u64, wanted: usize) -> Load<()> {
     if written == wanted as u64 {
         return Ok(());
@@ -262,14 +281,14 @@ impl Transaction for EmbeddedTransaction {
             None => self.fetch::<WorkerDecoder>(scan::LIVE_WORKERS, Args::default()).await,
             Some(names) => {
                 let bind = |name: &WorkerName, args: &mut Args| args.text(name.as_str());
-                self.by_keys::<WorkerDecoder, _>(&scan::WORKERS, names, bind, &[]).await
+                self.by_keys::<WorkerDecoder, _>(&scan::WORKERS, names, bind).await
             }
         }
     }
 
     async fn queues(&mut self, keys: &[QueueKey]) -> Load<Vec<Queue>> {
         let bind = |key: &QueueKey, args: &mut Args| args.text(key.as_str());
-        self.by_keys::<QueueDecoder, _>(&scan::QUEUES, keys, bind, &[]).await
+        self.by_keys::<QueueDecoder, _>(&scan::QUEUES, keys, bind).await
     }
 
     async fn occupancy(
@@ -282,39 +301,46 @@ impl Transaction for EmbeddedTransaction {
             args.text(key.as_str());
             args.int(limited.contains(*key));
         };
-        self.by_keys::<OccupancyDecoder, _>(&scan::OCCUPANCY, &keys, bind, &[]).await
+        self.by_keys::<OccupancyDecoder, _>(&scan::OCCUPANCY, &keys, bind).await
     }
 
     async fn line(&mut self, keys: &[QueueKey], per_queue: u32) -> Load<Vec<Execution>> {
         let keys = distinct(keys);
         let bind = |key: &&QueueKey, args: &mut Args| args.text(key.as_str());
         let tail = [u64::from(per_queue)];
-        self.by_keys::<ExecutionDecoder, _>(&scan::LINE, &keys, bind, &tail).await
+        let mut line = self.executions_of(&scan::LINE, &keys, bind, &tail).await?;
+        line.sort_by(|a, b| (&a.queue, a.order, a.id).cmp(&(&b.queue, b.order, b.id)));
+        Ok(line)
     }
 
     async fn runs(&mut self, ids: &[ExecutionId]) -> Load<Vec<Run>> {
-        self.by_ids::<RunDecoder>(scan::RUNS, ids, None).await
+        self.fetch::<RunDecoder>(scan::RUNS, id_args(ids, None)).await
     }
 
     async fn executions(&mut self, ids: &[ExecutionId]) -> Load<Vec<Execution>> {
-        self.by_ids::<ExecutionDecoder>(scan::EXECUTIONS, ids, None).await
+        let args = id_args(ids, None);
+        let rows = self.fetch_packed::<ExecutionDecoder>(scan::EXECUTIONS, args).await?;
+        Ok(oldest_first(rows))
     }
 
     async fn executions_by_key(&mut self, keys: &[String]) -> Load<Vec<Execution>> {
         let keys = distinct(keys);
         let bind = |key: &&String, args: &mut Args| args.text(key);
-        self.by_keys::<ExecutionDecoder, _>(&scan::BY_KEY, &keys, bind, &[]).await
+        Ok(oldest_first(self.executions_of(&scan::BY_KEY, &keys, bind, &[]).await?))
     }
 
     async fn ready(&mut self, runtimes: &BTreeSet<Runtime>, limit: u32) -> Load<Vec<Execution>> {
         let runtimes: Vec<&Runtime> = runtimes.iter().collect();
         let bind = |runtime: &&Runtime, args: &mut Args| args.text(runtime.as_str());
         let tail = [u64::from(limit); 2];
-        self.by_keys::<ExecutionDecoder, _>(&scan::READY, &runtimes, bind, &tail).await
+        Ok(oldest_first(self.executions_of(&scan::READY, &runtimes, bind, &tail).await?))
     }
 
     async fn ended_children(&mut self, runs: &[ExecutionId], per_run: u32) -> Load<Vec<Execution>> {
-        self.by_ids::<ExecutionDecoder>(scan::ENDED_CHILDREN, runs, Some(per_run)).await
+        let args = id_args(runs, Some(per_run));
+        let mut rows = self.fetch_packed::<ExecutionDecoder>(scan::ENDED_CHILDREN, args).await?;
+        rows.sort_by_key(|row| (row.parent(), row.id));
+        Ok(rows)
     }
 
     async fn find_live_children(
@@ -322,28 +348,29 @@ impl Transaction for EmbeddedTransaction {
         runs: &[ExecutionId],
         per_run: u32,
     ) -> Load<Vec<Pointer>> {
-        self.by_ids::<PointerDecoder>(scan::LIVE_CHILDREN, runs, Some(per_run)).await
+        let args = id_args(runs, Some(per_run));
+        self.fetch_packed::<PointerDecoder>(scan::LIVE_CHILDREN, args).await
     }
 
     async fn open_visits(&mut self, runs: &[ExecutionId]) -> Load<Vec<Visit>> {
-        self.by_ids::<VisitDecoder>(scan::OPEN_VISITS, runs, None).await
+        self.fetch::<VisitDecoder>(scan::OPEN_VISITS, id_args(runs, None)).await
     }
 
     async fn parameters(
         &mut self,
         ids: &[ExecutionId],
     ) -> Load<Vec<(ExecutionId, serde_json::Value)>> {
-        self.by_ids::<ParametersDecoder>(scan::PARAMETERS, ids, None).await
+        self.fetch::<ParametersDecoder>(scan::PARAMETERS, id_args(ids, None)).await
     }
 
     async fn errors(&mut self, ids: &[ExecutionId]) -> Load<Vec<(ExecutionId, String)>> {
-        self.by_ids::<ErrorDecoder>(scan::ERRORS, ids, None).await
+        self.fetch::<ErrorDecoder>(scan::ERRORS, id_args(ids, None)).await
     }
 
     async fn visit_results(&mut self, visits: &[TaskKey]) -> Load<Vec<VisitResult>> {
         let visits = distinct(visits);
         let bind = |key: &&TaskKey, args: &mut Args| bind_task_key(key, args);
-        self.by_keys::<VisitResultDecoder, _>(&scan::VISIT_RESULTS, &visits, bind, &[]).await
+        self.by_keys::<VisitResultDecoder, _>(&scan::VISIT_RESULTS, &visits, bind).await
     }
 
     async fn items(&mut self, pages: &[(TaskKey, u32)]) -> Load<Vec<ItemPage>> {
@@ -352,19 +379,19 @@ impl Transaction for EmbeddedTransaction {
             bind_task_key(&page.0, args);
             args.int(page.1);
         };
-        self.by_keys::<ItemDecoder, _>(&scan::ITEMS, &pages, bind, &[]).await
+        self.by_keys::<ItemDecoder, _>(&scan::ITEMS, &pages, bind).await
     }
 
     async fn pointers(&mut self, ids: &[ExecutionId]) -> Load<Vec<Pointer>> {
-        self.by_ids::<PointerDecoder>(scan::POINTERS, ids, None).await
+        self.fetch_packed::<PointerDecoder>(scan::POINTERS, id_args(ids, None)).await
     }
 
     async fn find_due(&mut self, now: Timestamp, limit: u32) -> Load<Vec<Pointer>> {
-        self.scan::<PointerDecoder>(scan::DUE, &[now.as_micros(), limit.into()]).await
+        self.find::<PointerDecoder>(scan::DUE, &[now.as_micros(), limit.into()]).await
     }
 
     async fn find_orphans(&mut self, limit: u32) -> Load<Vec<Pointer>> {
-        self.scan::<PointerDecoder>(scan::ORPHANS, &[limit.into()]).await
+        self.find::<PointerDecoder>(scan::ORPHANS, &[limit.into()]).await
     }
 
     async fn find_lines(&mut self, limit: u32) -> Load<Vec<QueueKey>> {
@@ -378,14 +405,16 @@ impl Transaction for EmbeddedTransaction {
     }
 
     async fn find_runs(&mut self, limit: u32) -> Load<Vec<ExecutionId>> {
-        self.scan::<IdDecoder>(scan::RUNNABLE, &[limit.into(); 5]).await
+        let mut args = Args::default();
+        (0..5).for_each(|_| args.int(limit));
+        self.fetch::<IdDecoder>(scan::RUNNABLE, args).await
     }
 
     async fn held(&mut self, worker: &WorkerId) -> Load<Vec<Held>> {
         let mut args = Args::default();
         args.text(worker.name.as_str());
         args.int(worker.incarnation.0);
-        self.fetch::<HeldDecoder>(scan::HELD, args).await
+        self.fetch_packed::<HeldDecoder>(scan::HELD, args).await
     }
 
     async fn queues_of(&mut self, action: &ActionRef) -> Load<Vec<QueueKey>> {
@@ -433,6 +462,11 @@ impl Transaction for EmbeddedTransaction {
     }
 }
 
+fn oldest_first(mut rows: Vec<Execution>) -> Vec<Execution> {
+    rows.sort_by_key(|row| row.id);
+    rows
+}
+
 /// The keys, each once: a key that is asked for twice is answered once.
 fn distinct<K: Ord>(keys: &[K]) -> Vec<&K> {
     keys.iter().collect::<BTreeSet<_>>().into_iter().collect()
@@ -445,7 +479,7 @@ struct OccupancyDecoder;
 impl Decoder for OccupancyDecoder {
     type Row = (QueueKey, Occupancy);
 
-    fn decode(&mut self, row: &mut Reader<'_>) -> Load<Self::Row> {
+    fn decode<'r>(&mut self, row: &mut impl Cells<'r>) -> Load<Self::Row> {
         let key = QueueKey::new(row.text()?);
         Ok((key, Occupancy { waiting: row.int()?, holding: row.int()?, horizon: None }))
     }
@@ -458,7 +492,7 @@ struct IdDecoder;
 impl Decoder for IdDecoder {
     type Row = ExecutionId;
 
-    fn decode(&mut self, row: &mut Reader<'_>) -> Load<ExecutionId> {
+    fn decode<'r>(&mut self, row: &mut impl Cells<'r>) -> Load<ExecutionId> {
         row.int().map(ExecutionId)
     }
 }

@@ -12,7 +12,7 @@ use steadfast_services::port::{Held, Load, Pointer};
 use super::{Decoder, Table, Versioned};
 use crate::args::Args;
 use crate::code::Code;
-use crate::row::{Last, Reader, parse};
+use crate::row::{Cells, Last, parse};
 use crate::shape::Shape;
 
 /// The columns in the order in which they are written and read.
@@ -86,13 +86,32 @@ macro_rules! columns {
 }
 pub(crate) use columns;
 
-/// What `Pointer`s are made of.
-macro_rules! pointer_columns {
+/// Whole executions of `e`, packed into one text.
+macro_rules! packed {
     () => {
-        "e.id, e.queue, e.definition, e.status >= 7 OR e.cancel_requested"
+        concat!(
+            "SELECT json_group_array(json_array(",
+            crate::table::execution::columns!("e."),
+            ")) FROM "
+        )
     };
 }
-pub(crate) use pointer_columns;
+pub(crate) use packed;
+
+/// Pointers, packed into one text in the order of the rows of `from`, in which `e` is an
+/// execution.
+macro_rules! pointers {
+    ($from:literal) => {
+        concat!(
+            "SELECT json_group_array(json_array(id, queue, definition, stopping)) FROM (\
+             SELECT e.id AS id, e.queue AS queue, e.definition AS definition, \
+             (e.status >= 7 OR e.cancel_requested) AS stopping FROM ",
+            $from,
+            ")"
+        )
+    };
+}
+pub(crate) use pointers;
 
 /// The table.
 pub(crate) struct Executions;
@@ -216,16 +235,16 @@ pub(crate) struct ExecutionDecoder {
 impl Decoder for ExecutionDecoder {
     type Row = Execution;
 
-    fn decode(&mut self, row: &mut Reader<'_>) -> Load<Execution> {
+    fn decode<'r>(&mut self, row: &mut impl Cells<'r>) -> Load<Execution> {
         Ok(Execution {
             id: ExecutionId(row.int()?),
             version: Version(row.int()?),
             status: row.word()?,
             work: match row.opt_text()? {
-                Some(text) => Work::Runtime(self.runtime.get(text, |text| Ok(text.into()))?),
+                Some(text) => Work::Runtime(self.runtime.get(&text, |text| Ok(text.into()))?),
                 None => Work::Workflow,
             },
-            queue: self.queue.get(row.text()?, |text| Ok(text.into()))?,
+            queue: self.queue.get(&row.text()?, |text| Ok(text.into()))?,
             order: row.opt_int()?.map(Order),
             attempt: Attempt(row.small()?),
             failures: row.small()?,
@@ -239,17 +258,17 @@ impl Decoder for ExecutionDecoder {
             cause: row.opt_word()?,
             excluded: row.json_or(Vec::new)?,
             place: self.place(row)?,
-            action: self.action.get(row.text()?, |text| Ok(text.into()))?,
-            definition: self.definition.get(row.text()?, |text| Ok(text.into()))?,
+            action: self.action.get(&row.text()?, |text| Ok(text.into()))?,
+            definition: self.definition.get(&row.text()?, |text| Ok(text.into()))?,
             transport: row.word()?,
             created_at: row.time()?,
             retry_of: row.opt_int()?.map(ExecutionId),
             selector: match row.opt_text()? {
-                Some(text) => self.selector.get(text, parse)?,
+                Some(text) => self.selector.get(&text, parse)?,
                 None => BTreeMap::new(),
             },
             policy: match row.opt_text()? {
-                Some(text) => self.policy.get(text, parse)?,
+                Some(text) => self.policy.get(&text, parse)?,
                 None => Policy::DEFAULT,
             },
             idempotency: idempotency(row)?,
@@ -258,31 +277,31 @@ impl Decoder for ExecutionDecoder {
 }
 
 impl ExecutionDecoder {
-    fn worker(&mut self, row: &mut Reader<'_>) -> Load<Option<WorkerId>> {
+    fn worker<'r>(&mut self, row: &mut impl Cells<'r>) -> Load<Option<WorkerId>> {
         let name = row.opt_text()?;
         let incarnation = row.opt_int()?.map(Incarnation);
         let Some((name, incarnation)) = name.zip(incarnation) else { return Ok(None) };
-        let name = self.worker.get(name, |text| Ok(text.into()))?;
+        let name = self.worker.get(&name, |text| Ok(text.into()))?;
         Ok(Some(WorkerId { name, incarnation }))
     }
 
-    fn place(&mut self, row: &mut Reader<'_>) -> Load<Option<ItemKey>> {
+    fn place<'r>(&mut self, row: &mut impl Cells<'r>) -> Load<Option<ItemKey>> {
         let (run, task) = (row.opt_int()?, row.opt_text()?);
         let (occurrence, index) = (row.opt_small()?, row.opt_small()?);
         let (Some(run), Some(task), Some(occurrence)) = (run, task, occurrence) else {
             return Ok(None);
         };
-        let task = self.task.get(task, |text| Ok(text.into()))?;
+        let task = self.task.get(&task, |text| Ok(text.into()))?;
         let task = TaskKey { run: ExecutionId(run), task, occurrence };
         Ok(Some(ItemKey { task, index }))
     }
 }
 
-fn idempotency(row: &mut Reader<'_>) -> Load<Option<Idempotency>> {
+fn idempotency<'r>(row: &mut impl Cells<'r>) -> Load<Option<Idempotency>> {
     let (key, fingerprint) = (row.opt_text()?, row.opt_text()?);
     Ok(key.zip(fingerprint).map(|(key, fingerprint)| Idempotency {
-        key: key.to_owned(),
-        fingerprint: fingerprint.to_owned(),
+        key: key.into_owned(),
+        fingerprint: fingerprint.into_owned(),
     }))
 }
 
@@ -296,11 +315,11 @@ pub(crate) struct PointerDecoder {
 impl Decoder for PointerDecoder {
     type Row = Pointer;
 
-    fn decode(&mut self, row: &mut Reader<'_>) -> Load<Pointer> {
+    fn decode<'r>(&mut self, row: &mut impl Cells<'r>) -> Load<Pointer> {
         Ok(Pointer {
             execution: ExecutionId(row.int()?),
-            queue: self.queue.get(row.text()?, |text| Ok(text.into()))?,
-            definition: self.definition.get(row.text()?, |text| Ok(text.into()))?,
+            queue: self.queue.get(&row.text()?, |text| Ok(text.into()))?,
+            definition: self.definition.get(&row.text()?, |text| Ok(text.into()))?,
             stopping: row.flag()?,
         })
     }
@@ -315,11 +334,11 @@ pub(crate) struct HeldDecoder {
 impl Decoder for HeldDecoder {
     type Row = Held;
 
-    fn decode(&mut self, row: &mut Reader<'_>) -> Load<Held> {
+    fn decode<'r>(&mut self, row: &mut impl Cells<'r>) -> Load<Held> {
         Ok(Held {
             execution: ExecutionId(row.int()?),
             token: Attempt(row.small()?).token(),
-            queue: self.queue.get(row.text()?, |text| Ok(text.into()))?,
+            queue: self.queue.get(&row.text()?, |text| Ok(text.into()))?,
             cancel_requested: row.flag()?,
         })
     }

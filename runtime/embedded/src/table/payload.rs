@@ -8,7 +8,7 @@ use steadfast_services::port::{Load, VisitResult};
 use super::visit::{bind_task_key, task_key};
 use super::{Decoder, Table};
 use crate::args::Args;
-use crate::row::{Reader, parse};
+use crate::row::Cells;
 use crate::shape::Shape;
 
 /// Parameters of executions.
@@ -39,7 +39,7 @@ pub(crate) struct ParametersDecoder;
 impl Decoder for ParametersDecoder {
     type Row = (ExecutionId, Value);
 
-    fn decode(&mut self, row: &mut Reader<'_>) -> Load<Self::Row> {
+    fn decode<'r>(&mut self, row: &mut impl Cells<'r>) -> Load<Self::Row> {
         Ok((ExecutionId(row.int()?), row.json()?))
     }
 }
@@ -67,9 +67,9 @@ impl Table for Outcomes {
 }
 
 /// Result and error, as they stand in two columns.
-pub(crate) fn outcome(row: &mut Reader<'_>) -> Load<Outcome> {
-    let result = row.opt_text()?.map_or(Ok(Value::Null), parse)?;
-    Ok(Outcome { result, error: row.opt_text()?.map(str::to_owned) })
+pub(crate) fn outcome<'r>(row: &mut impl Cells<'r>) -> Load<Outcome> {
+    let result = row.json_or(|| Value::Null)?;
+    Ok(Outcome { result, error: row.opt_string()? })
 }
 
 /// Reads errors.
@@ -79,8 +79,8 @@ pub(crate) struct ErrorDecoder;
 impl Decoder for ErrorDecoder {
     type Row = (ExecutionId, String);
 
-    fn decode(&mut self, row: &mut Reader<'_>) -> Load<Self::Row> {
-        Ok((ExecutionId(row.int()?), row.text()?.to_owned()))
+    fn decode<'r>(&mut self, row: &mut impl Cells<'r>) -> Load<Self::Row> {
+        Ok((ExecutionId(row.int()?), row.text()?.into_owned()))
     }
 }
 
@@ -91,7 +91,7 @@ pub(crate) struct VisitResultDecoder;
 impl Decoder for VisitResultDecoder {
     type Row = VisitResult;
 
-    fn decode(&mut self, row: &mut Reader<'_>) -> Load<VisitResult> {
+    fn decode<'r>(&mut self, row: &mut impl Cells<'r>) -> Load<VisitResult> {
         Ok(VisitResult {
             visit: task_key(row)?,
             index: row.opt_small()?,
@@ -130,7 +130,7 @@ pub(crate) struct ItemDecoder;
 impl Decoder for ItemDecoder {
     type Row = ItemPage;
 
-    fn decode(&mut self, row: &mut Reader<'_>) -> Load<ItemPage> {
+    fn decode<'r>(&mut self, row: &mut impl Cells<'r>) -> Load<ItemPage> {
         Ok(ItemPage { visit: task_key(row)?, page: row.small()?, items: row.json()? })
     }
 }

@@ -6,7 +6,7 @@ use steadfast_services::port::{Load, StoreError};
 
 use super::{Decoder, Table, Versioned};
 use crate::args::Args;
-use crate::row::Reader;
+use crate::row::Cells;
 use crate::shape::Shape;
 
 /// The columns in the order in which they are written and read.
@@ -83,7 +83,7 @@ pub(crate) struct QueueDecoder;
 impl Decoder for QueueDecoder {
     type Row = Queue;
 
-    fn decode(&mut self, row: &mut Reader<'_>) -> Load<Queue> {
+    fn decode<'r>(&mut self, row: &mut impl Cells<'r>) -> Load<Queue> {
         Ok(Queue {
             key: QueueKey::new(row.text()?),
             version: Version(row.int()?),

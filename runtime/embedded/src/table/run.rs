@@ -8,7 +8,7 @@ use steadfast_services::port::Load;
 
 use super::{Decoder, Table, Versioned};
 use crate::args::Args;
-use crate::row::Reader;
+use crate::row::Cells;
 use crate::shape::Shape;
 
 /// The columns in the order in which they are written and read.
@@ -71,7 +71,7 @@ pub(crate) struct RunDecoder;
 impl Decoder for RunDecoder {
     type Row = Run;
 
-    fn decode(&mut self, row: &mut Reader<'_>) -> Load<Run> {
+    fn decode<'r>(&mut self, row: &mut impl Cells<'r>) -> Load<Run> {
         Ok(Run {
             execution: ExecutionId(row.int()?),
             version: Version(row.int()?),
@@ -81,7 +81,7 @@ impl Decoder for RunDecoder {
             vars: row.json_or(BTreeMap::new)?,
             visits: row.json_or(BTreeMap::new)?,
             last: row.json_or(BTreeMap::new)?,
-            fault: row.opt_text()?.map(str::to_owned),
+            fault: row.opt_string()?,
         })
     }
 }

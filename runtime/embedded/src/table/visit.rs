@@ -9,7 +9,7 @@ use steadfast_services::port::Load;
 use super::{Decoder, Table, Versioned};
 use crate::args::Args;
 use crate::code::Code;
-use crate::row::Reader;
+use crate::row::Cells;
 use crate::shape::Shape;
 
 /// The columns in the order in which they are written and read.
@@ -92,7 +92,7 @@ pub(crate) struct VisitDecoder;
 impl Decoder for VisitDecoder {
     type Row = Visit;
 
-    fn decode(&mut self, row: &mut Reader<'_>) -> Load<Visit> {
+    fn decode<'r>(&mut self, row: &mut impl Cells<'r>) -> Load<Visit> {
         Ok(Visit {
             key: task_key(row)?,
             version: Version(row.int()?),
@@ -112,13 +112,13 @@ impl Decoder for VisitDecoder {
             concurrency: row.small()?,
             vars: row.json_or(BTreeMap::new)?,
             not_before: row.opt_time()?,
-            error: row.opt_text()?.map(str::to_owned),
+            error: row.opt_string()?,
         })
     }
 }
 
 /// Run, task and occurrence.
-pub(crate) fn task_key(row: &mut Reader<'_>) -> Load<TaskKey> {
+pub(crate) fn task_key<'r>(row: &mut impl Cells<'r>) -> Load<TaskKey> {
     Ok(TaskKey {
         run: ExecutionId(row.int()?),
         task: TaskName::new(row.text()?),

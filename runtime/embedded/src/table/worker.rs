@@ -7,7 +7,7 @@ use steadfast_services::port::Load;
 use super::{Decoder, Table, Versioned};
 use crate::args::Args;
 use crate::code::Code;
-use crate::row::Reader;
+use crate::row::Cells;
 use crate::shape::Shape;
 
 /// The columns in the order in which they are written and read.
@@ -75,7 +75,7 @@ pub(crate) struct WorkerDecoder;
 impl Decoder for WorkerDecoder {
     type Row = Worker;
 
-    fn decode(&mut self, row: &mut Reader<'_>) -> Load<Worker> {
+    fn decode<'r>(&mut self, row: &mut impl Cells<'r>) -> Load<Worker> {
         Ok(Worker {
             name: WorkerName::new(row.text()?),
             version: Version(row.int()?),
