@@ -1,5 +1,6 @@
 //! The deployment example is killed with SIGKILL at random moments and resumed: every task runs to
 //! completion, nothing that had completed runs again, and the end is the same.
+#![expect(clippy::disallowed_methods, reason = "real processes are killed in real time")]
 
 mod support;
 

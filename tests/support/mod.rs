@@ -7,12 +7,12 @@ use std::sync::OnceLock;
 use cargo_metadata::Message;
 
 /// The root of the repository.
-pub fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
 /// Builds a binary as a user would and says where it is.
-pub fn built(name: &str) -> PathBuf {
+pub(crate) fn built(name: &str) -> PathBuf {
     let output = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--bin", name, "--message-format", "json-render-diagnostics"])
         .current_dir(root())
@@ -30,7 +30,7 @@ pub fn built(name: &str) -> PathBuf {
 
 /// The engine's binary, built once for each test program.
 #[allow(dead_code, reason = "not every test program runs it")]
-pub fn steadfast() -> Command {
+pub(crate) fn steadfast() -> Command {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     let mut command = Command::new(PATH.get_or_init(|| built("steadfast")));
     command.current_dir(root()).env_remove("RUST_LOG").stdin(Stdio::null());
