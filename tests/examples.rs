@@ -28,12 +28,14 @@ fn attempts_of(result: &Value, task: &str) -> Vec<u64> {
         .collect()
 }
 
-/// Files and bytes below `directory`, found without the engine.
+/// Files and bytes below `directory`, found without the engine; `.git` and `target` do not count.
 fn weigh(directory: &Path) -> (u64, u64) {
     let entries = std::fs::read_dir(directory).expect("it can be listed");
     entries.filter_map(Result::ok).fold((0, 0), |(files, bytes), entry| {
         let kind = entry.file_type().expect("an entry has a type");
-        if kind.is_dir() {
+        if [".git", "target"].iter().any(|name| entry.file_name() == *name) {
+            (files, bytes)
+        } else if kind.is_dir() {
             let (more, heavier) = weigh(&entry.path());
             (files + more, bytes + heavier)
         } else if kind.is_file() {
