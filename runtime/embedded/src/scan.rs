@@ -1,6 +1,6 @@
 //! The statements that read. Every one that is on a hot path names its index, so that SQLite
-//! refuses to prepare it rather than read the whole table. Executions come packed and in no order;
-//! pointers come packed and in order.
+//! refuses to prepare it rather than read the whole table. Lists of
+//! keys are given sorted and each key once, and are walked in their order.
 
 use crate::shape::Shape;
 use crate::table::execution::{packed, pointers};
@@ -12,20 +12,20 @@ use crate::table::worker::columns as worker;
 pub(crate) const LIVE_WORKERS: &str =
     concat!("SELECT ", worker!(), " FROM worker w WHERE w.state <> 4 ORDER BY w.name");
 
-pub(crate) static WORKERS: Shape = Shape::new(
+pub(crate) static WORKERS: Shape = Shape::values(
     1,
-    concat!("SELECT ", worker!(), " FROM worker w WHERE w.name IN ("),
-    ") ORDER BY w.name",
+    "WITH k(name) AS (",
+    concat!(") SELECT ", worker!(), " FROM k CROSS JOIN worker w ON w.name = k.name"),
 );
 
-pub(crate) static QUEUES: Shape = Shape::new(
+pub(crate) static QUEUES: Shape = Shape::values(
     1,
-    concat!("SELECT ", queue!(), " FROM queue q WHERE q.key IN ("),
-    ") ORDER BY q.key",
+    "WITH k(key) AS (",
+    concat!(") SELECT ", queue!(), " FROM k CROSS JOIN queue q ON q.key = k.key"),
 );
 
 /// Rows of queue and whether its slots are counted.
-pub(crate) static OCCUPANCY: Shape = Shape::new(
+pub(crate) static OCCUPANCY: Shape = Shape::values(
     2,
     "WITH k(queue, limited) AS (",
     ") SELECT k.queue, \
@@ -38,60 +38,52 @@ pub(crate) static OCCUPANCY: Shape = Shape::new(
      FROM k WHERE k.queue IS NOT NULL",
 );
 
-/// Queues, then how many of each.
-pub(crate) static LINE: Shape = Shape::new(
-    1,
-    "WITH k(queue) AS (",
-    concat!(
-        ") ",
-        packed!(),
-        "k CROSS JOIN execution e ON e.id IN (\
-         SELECT x.id FROM execution x INDEXED BY execution_line \
-         WHERE x.status = 1 AND x.queue = k.queue ORDER BY x.line, x.id LIMIT ?)"
-    ),
+/// Rows of queue and how many of it.
+pub(crate) static LINE: Shape = Shape::union(
+    2,
+    concat!(packed!(), "("),
+    "SELECT * FROM (SELECT x.id FROM execution x INDEXED BY execution_line \
+     WHERE x.status = 1 AND x.queue = ? ORDER BY x.line, x.id LIMIT COALESCE(?, 0))",
+    ") k CROSS JOIN execution e ON e.id = k.id",
 );
 
-pub(crate) const RUNS: &str = concat!(
-    "SELECT ",
-    run!(),
-    " FROM run r WHERE r.execution IN (SELECT value FROM json_each(?)) ORDER BY r.execution"
-);
+pub(crate) const RUNS: &str =
+    concat!("SELECT ", run!(), " FROM json_each(?) k CROSS JOIN run r ON r.execution = k.value");
 
 pub(crate) const EXECUTIONS: &str =
-    concat!(packed!(), "execution e WHERE e.id IN (SELECT value FROM json_each(?))");
+    concat!(packed!(), "json_each(?) k CROSS JOIN execution e ON e.id = k.value");
 
-pub(crate) static BY_KEY: Shape = Shape::new(
+pub(crate) static BY_KEY: Shape = Shape::values(
     1,
-    concat!(packed!(), "execution e INDEXED BY execution_key WHERE e.idempotency_key IN ("),
-    ")",
-);
-
-/// Runtimes, then twice how many.
-pub(crate) static READY: Shape = Shape::new(
-    1,
-    "WITH k(runtime) AS (",
+    "WITH k(key) AS (",
     concat!(
         ") ",
         packed!(),
-        "execution e WHERE e.id IN (\
-         SELECT x.id FROM k CROSS JOIN execution x ON x.id IN (\
-         SELECT y.id FROM execution y INDEXED BY execution_ready \
-         WHERE y.status = 2 AND y.runtime = k.runtime ORDER BY y.id LIMIT ?) \
-         ORDER BY x.id LIMIT ?)"
+        "k CROSS JOIN execution e INDEXED BY execution_key ON e.idempotency_key = k.key"
     ),
 );
 
-/// Runs, how many of each.
-pub(crate) const ENDED_CHILDREN: &str = concat!(
-    packed!(),
-    "(SELECT DISTINCT value FROM json_each(?)) k CROSS JOIN execution e ON e.id IN (\
-     SELECT x.id FROM execution x INDEXED BY execution_ended_child \
-     WHERE x.status >= 7 AND x.folded = 0 AND x.run = k.value ORDER BY x.id LIMIT ?)"
+/// Runtimes, then how many in all. Each runtime's oldest are merged as far as they are wanted.
+pub(crate) static READY: Shape = Shape::union(
+    1,
+    concat!(packed!(), "("),
+    "SELECT x.id AS id FROM execution x INDEXED BY execution_ready \
+     WHERE x.status = 2 AND x.runtime = ?",
+    "ORDER BY 1 LIMIT ?) k CROSS JOIN execution e ON e.id = k.id",
+);
+
+/// Rows of run and how many of it.
+pub(crate) static ENDED_CHILDREN: Shape = Shape::union(
+    2,
+    concat!(packed!(), "("),
+    "SELECT * FROM (SELECT x.id FROM execution x INDEXED BY execution_ended_child \
+     WHERE x.status >= 7 AND x.folded = 0 AND x.run = ? ORDER BY x.id LIMIT COALESCE(?, 0))",
+    ") k CROSS JOIN execution e ON e.id = k.id",
 );
 
 /// Runs, how many of each.
 pub(crate) const LIVE_CHILDREN: &str = pointers!(
-    "(SELECT DISTINCT value FROM json_each(?)) k CROSS JOIN execution e ON e.id IN (\
+    "json_each(?) k CROSS JOIN execution e ON e.id IN (\
      SELECT x.id FROM execution x INDEXED BY execution_live_child \
      WHERE x.status < 7 AND x.run = k.value ORDER BY x.cancel_requested, x.id LIMIT ?) \
      ORDER BY e.run, e.cancel_requested, e.id"
@@ -100,19 +92,18 @@ pub(crate) const LIVE_CHILDREN: &str = pointers!(
 pub(crate) const OPEN_VISITS: &str = concat!(
     "SELECT ",
     visit!(),
-    " FROM (SELECT DISTINCT value FROM json_each(?)) k \
+    " FROM json_each(?) k \
      CROSS JOIN visit t INDEXED BY visit_open ON t.run = k.value AND t.open = 1 \
      ORDER BY t.run, t.task, t.occurrence"
 );
 
-pub(crate) const PARAMETERS: &str = "SELECT p.execution, p.value FROM execution_parameters p \
-     WHERE p.execution IN (SELECT value FROM json_each(?)) ORDER BY p.execution";
+pub(crate) const PARAMETERS: &str = "SELECT p.execution, p.value \
+     FROM json_each(?) k CROSS JOIN execution_parameters p ON p.execution = k.value";
 
-pub(crate) const ERRORS: &str = "SELECT o.execution, o.error FROM execution_outcome o \
-     WHERE o.execution IN (SELECT value FROM json_each(?)) AND o.error IS NOT NULL \
-     ORDER BY o.execution";
+pub(crate) const ERRORS: &str = "SELECT o.execution, o.error FROM json_each(?) k \
+     CROSS JOIN execution_outcome o ON o.execution = k.value AND o.error IS NOT NULL";
 
-pub(crate) static VISIT_RESULTS: Shape = Shape::new(
+pub(crate) static VISIT_RESULTS: Shape = Shape::values(
     3,
     "WITH k(run, task, occurrence) AS (",
     ") SELECT e.run, e.task, e.occurrence, e.item, e.status, o.result, o.error \
@@ -122,7 +113,7 @@ pub(crate) static VISIT_RESULTS: Shape = Shape::new(
      ORDER BY e.run, e.task, e.occurrence, COALESCE(e.item, -1)",
 );
 
-pub(crate) static ITEMS: Shape = Shape::new(
+pub(crate) static ITEMS: Shape = Shape::values(
     4,
     "WITH k(run, task, occurrence, page) AS (",
     ") SELECT i.run, i.task, i.occurrence, i.page, i.items \
@@ -132,7 +123,7 @@ pub(crate) static ITEMS: Shape = Shape::new(
 );
 
 pub(crate) const POINTERS: &str =
-    pointers!("execution e WHERE e.id IN (SELECT value FROM json_each(?)) ORDER BY e.id");
+    pointers!("json_each(?) k CROSS JOIN execution e ON e.id = k.value");
 
 pub(crate) const DUE: &str = pointers!(
     "execution e INDEXED BY execution_due WHERE e.wake_at <= ? ORDER BY e.wake_at, e.id LIMIT ?"

@@ -218,13 +218,13 @@ impl EmbeddedTransaction {
     }
 }
 
+/// How many runtimes one statement merges; workers have fewer.
+const READY_ARMS: usize = 16;
+
 const PUT_NOTE: &str = "INSERT INTO note (key, value) VALUES (?, ?) \
                         ON CONFLICT (key) DO UPDATE SET value = excluded.value";
-static PUT_DEFINITIONS: Shape = Shape::new(
-    2,
-    "INSERT INTO definition (hash, body) SELECT * FROM (",
-    ") WHERE column1 IS NOT NULL ON CONFLICT (hash) DO NOTHING",
-);
+static PUT_DEFINITIONS: Shape =
+    Shape::insert(2, "INSERT INTO definition (hash, body)", "ON CONFLICT (hash) DO NOTHING");
 const PUT_RESERVED: &str = "UPDATE idblock SET reserved = ?";
 
 /// The arguments of a statement about `keys`.
@@ -240,10 +240,9 @@ fn key_args<K>(shape: &Shape, keys: &[K], bind: impl Fn(&K, &mut Args), tail: &[
 }
 
 /// The arguments of a statement about executions or runs.
-fn id_args(ids: &[ExecutionId], tail: Option<u32>) -> Args {
+fn id_args(ids: &[ExecutionId]) -> Args {
     let mut args = Args::default();
-    args.list(ids.iter().map(|id| id.0));
-    tail.into_iter().for_each(|number| args.int(number));
+    args.list(distinct(ids).into_iter().map(|id| id.0));
     args
 }
 
@@ -280,15 +279,17 @@ impl Transaction for EmbeddedTransaction {
         match names {
             None => self.fetch::<WorkerDecoder>(scan::LIVE_WORKERS, Args::default()).await,
             Some(names) => {
-                let bind = |name: &WorkerName, args: &mut Args| args.text(name.as_str());
-                self.by_keys::<WorkerDecoder, _>(&scan::WORKERS, names, bind).await
+                let names = distinct(names);
+                let bind = |name: &&WorkerName, args: &mut Args| args.text(name.as_str());
+                self.by_keys::<WorkerDecoder, _>(&scan::WORKERS, &names, bind).await
             }
         }
     }
 
     async fn queues(&mut self, keys: &[QueueKey]) -> Load<Vec<Queue>> {
-        let bind = |key: &QueueKey, args: &mut Args| args.text(key.as_str());
-        self.by_keys::<QueueDecoder, _>(&scan::QUEUES, keys, bind).await
+        let keys = distinct(keys);
+        let bind = |key: &&QueueKey, args: &mut Args| args.text(key.as_str());
+        self.by_keys::<QueueDecoder, _>(&scan::QUEUES, &keys, bind).await
     }
 
     async fn occupancy(
@@ -306,21 +307,19 @@ impl Transaction for EmbeddedTransaction {
 
     async fn line(&mut self, keys: &[QueueKey], per_queue: u32) -> Load<Vec<Execution>> {
         let keys = distinct(keys);
-        let bind = |key: &&QueueKey, args: &mut Args| args.text(key.as_str());
-        let tail = [u64::from(per_queue)];
-        let mut line = self.executions_of(&scan::LINE, &keys, bind, &tail).await?;
-        line.sort_by(|a, b| (&a.queue, a.order, a.id).cmp(&(&b.queue, b.order, b.id)));
-        Ok(line)
+        let bind = |key: &&QueueKey, args: &mut Args| {
+            args.text(key.as_str());
+            args.int(per_queue);
+        };
+        self.executions_of(&scan::LINE, &keys, bind, &[]).await
     }
 
     async fn runs(&mut self, ids: &[ExecutionId]) -> Load<Vec<Run>> {
-        self.fetch::<RunDecoder>(scan::RUNS, id_args(ids, None)).await
+        self.fetch::<RunDecoder>(scan::RUNS, id_args(ids)).await
     }
 
     async fn executions(&mut self, ids: &[ExecutionId]) -> Load<Vec<Execution>> {
-        let args = id_args(ids, None);
-        let rows = self.fetch_packed::<ExecutionDecoder>(scan::EXECUTIONS, args).await?;
-        Ok(oldest_first(rows))
+        self.fetch_packed::<ExecutionDecoder>(scan::EXECUTIONS, id_args(ids)).await
     }
 
     async fn executions_by_key(&mut self, keys: &[String]) -> Load<Vec<Execution>> {
@@ -332,15 +331,23 @@ impl Transaction for EmbeddedTransaction {
     async fn ready(&mut self, runtimes: &BTreeSet<Runtime>, limit: u32) -> Load<Vec<Execution>> {
         let runtimes: Vec<&Runtime> = runtimes.iter().collect();
         let bind = |runtime: &&Runtime, args: &mut Args| args.text(runtime.as_str());
-        let tail = [u64::from(limit); 2];
-        Ok(oldest_first(self.executions_of(&scan::READY, &runtimes, bind, &tail).await?))
+        let mut rows = Vec::new();
+        for runtimes in runtimes.chunks(READY_ARMS) {
+            let tail = [u64::from(limit)];
+            rows.append(&mut self.executions_of(&scan::READY, runtimes, bind, &tail).await?);
+        }
+        rows = oldest_first(rows);
+        rows.truncate(limit as usize);
+        Ok(rows)
     }
 
     async fn ended_children(&mut self, runs: &[ExecutionId], per_run: u32) -> Load<Vec<Execution>> {
-        let args = id_args(runs, Some(per_run));
-        let mut rows = self.fetch_packed::<ExecutionDecoder>(scan::ENDED_CHILDREN, args).await?;
-        rows.sort_by_key(|row| (row.parent(), row.id));
-        Ok(rows)
+        let runs = distinct(runs);
+        let bind = |run: &&ExecutionId, args: &mut Args| {
+            args.int(run.0);
+            args.int(per_run);
+        };
+        self.executions_of(&scan::ENDED_CHILDREN, &runs, bind, &[]).await
     }
 
     async fn find_live_children(
@@ -348,23 +355,24 @@ impl Transaction for EmbeddedTransaction {
         runs: &[ExecutionId],
         per_run: u32,
     ) -> Load<Vec<Pointer>> {
-        let args = id_args(runs, Some(per_run));
+        let mut args = id_args(runs);
+        args.int(per_run);
         self.fetch_packed::<PointerDecoder>(scan::LIVE_CHILDREN, args).await
     }
 
     async fn open_visits(&mut self, runs: &[ExecutionId]) -> Load<Vec<Visit>> {
-        self.fetch::<VisitDecoder>(scan::OPEN_VISITS, id_args(runs, None)).await
+        self.fetch::<VisitDecoder>(scan::OPEN_VISITS, id_args(runs)).await
     }
 
     async fn parameters(
         &mut self,
         ids: &[ExecutionId],
     ) -> Load<Vec<(ExecutionId, serde_json::Value)>> {
-        self.fetch::<ParametersDecoder>(scan::PARAMETERS, id_args(ids, None)).await
+        self.fetch::<ParametersDecoder>(scan::PARAMETERS, id_args(ids)).await
     }
 
     async fn errors(&mut self, ids: &[ExecutionId]) -> Load<Vec<(ExecutionId, String)>> {
-        self.fetch::<ErrorDecoder>(scan::ERRORS, id_args(ids, None)).await
+        self.fetch::<ErrorDecoder>(scan::ERRORS, id_args(ids)).await
     }
 
     async fn visit_results(&mut self, visits: &[TaskKey]) -> Load<Vec<VisitResult>> {
@@ -383,7 +391,7 @@ impl Transaction for EmbeddedTransaction {
     }
 
     async fn pointers(&mut self, ids: &[ExecutionId]) -> Load<Vec<Pointer>> {
-        self.fetch_packed::<PointerDecoder>(scan::POINTERS, id_args(ids, None)).await
+        self.fetch_packed::<PointerDecoder>(scan::POINTERS, id_args(ids)).await
     }
 
     async fn find_due(&mut self, now: Timestamp, limit: u32) -> Load<Vec<Pointer>> {

@@ -116,21 +116,17 @@ pub(crate) use pointers;
 /// The table.
 pub(crate) struct Executions;
 
-static INSERT: Shape = Shape::new(
-    31,
-    concat!("INSERT INTO execution (", columns!(""), ") SELECT * FROM (",),
-    ") WHERE column1 IS NOT NULL",
-);
+static INSERT: Shape = Shape::insert(31, concat!("INSERT INTO execution (", columns!(""), ")"), "");
 
 /// What never changes after the insert is not written again.
-static UPDATE: Shape = Shape::new(
+static UPDATE: Shape = Shape::update(
     16,
-    "UPDATE execution SET version = v.column2, status = v.column3, line = v.column4, \
-     attempt = v.column5, failures = v.column6, losses = v.column7, worker = v.column8, \
-     incarnation = v.column9, cancel_requested = v.column10, folded = v.column11, \
-     wake_at = v.column12, started_at = v.column13, ended_at = v.column14, cause = v.column15, \
-     excluded = v.column16 FROM (",
-    ") AS v WHERE execution.id = v.column1 AND execution.version = v.column2 - 1",
+    "UPDATE execution SET version = $2, status = $3, line = $4, \
+     attempt = $5, failures = $6, losses = $7, worker = $8, \
+     incarnation = $9, cancel_requested = $10, folded = $11, \
+     wake_at = $12, started_at = $13, ended_at = $14, cause = $15, \
+     excluded = $16",
+    "execution.id = $1 AND execution.version = $2 - 1",
 );
 
 impl Table for Executions {

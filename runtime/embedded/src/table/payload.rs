@@ -14,11 +14,8 @@ use crate::shape::Shape;
 /// Parameters of executions.
 pub(crate) struct Parameters;
 
-static INSERT_PARAMETERS: Shape = Shape::new(
-    2,
-    "INSERT INTO execution_parameters (execution, value) SELECT * FROM (",
-    ") WHERE column1 IS NOT NULL",
-);
+static INSERT_PARAMETERS: Shape =
+    Shape::insert(2, "INSERT INTO execution_parameters (execution, value)", "");
 
 impl Table for Parameters {
     type Row = (ExecutionId, Value);
@@ -47,11 +44,8 @@ impl Decoder for ParametersDecoder {
 /// What ended executions left.
 pub(crate) struct Outcomes;
 
-static INSERT_OUTCOMES: Shape = Shape::new(
-    3,
-    "INSERT INTO execution_outcome (execution, result, error) SELECT * FROM (",
-    ") WHERE column1 IS NOT NULL",
-);
+static INSERT_OUTCOMES: Shape =
+    Shape::insert(3, "INSERT INTO execution_outcome (execution, result, error)", "");
 
 impl Table for Outcomes {
     type Row = (ExecutionId, Outcome);
@@ -104,11 +98,8 @@ impl Decoder for VisitResultDecoder {
 /// Pages of item lists.
 pub(crate) struct Items;
 
-static INSERT_ITEMS: Shape = Shape::new(
-    5,
-    "INSERT INTO visit_items (run, task, occurrence, page, items) SELECT * FROM (",
-    ") WHERE column1 IS NOT NULL",
-);
+static INSERT_ITEMS: Shape =
+    Shape::insert(5, "INSERT INTO visit_items (run, task, occurrence, page, items)", "");
 
 impl Table for Items {
     type Row = ItemPage;

@@ -24,19 +24,19 @@ const UNLIMITED: i64 = -1;
 /// The table.
 pub(crate) struct Queues;
 
-static INSERT: Shape = Shape::new(
+static INSERT: Shape = Shape::insert(
     9,
     "INSERT INTO queue (key, version, action, declared_limit, operator_limit, paused, next_line, \
-     completed, updated_at) SELECT * FROM (",
-    ") WHERE column1 IS NOT NULL",
+     completed, updated_at)",
+    "",
 );
 
-static UPDATE: Shape = Shape::new(
+static UPDATE: Shape = Shape::update(
     8,
-    "UPDATE queue SET version = v.column2, declared_limit = v.column3, \
-     operator_limit = v.column4, paused = v.column5, next_line = v.column6, \
-     completed = v.column7, updated_at = v.column8 FROM (",
-    ") AS v WHERE queue.key = v.column1 AND queue.version = v.column2 - 1",
+    "UPDATE queue SET version = $2, declared_limit = $3, \
+     operator_limit = $4, paused = $5, next_line = $6, \
+     completed = $7, updated_at = $8",
+    "queue.key = $1 AND queue.version = $2 - 1",
 );
 
 impl Table for Queues {

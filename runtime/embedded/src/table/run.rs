@@ -22,19 +22,18 @@ pub(crate) use columns;
 /// The table.
 pub(crate) struct Runs;
 
-static INSERT: Shape = Shape::new(
+static INSERT: Shape = Shape::insert(
     9,
-    "INSERT INTO run (execution, version, attempt, open, halted, vars, visits, last, fault) \
-     SELECT * FROM (",
-    ") WHERE column1 IS NOT NULL",
+    "INSERT INTO run (execution, version, attempt, open, halted, vars, visits, last, fault)",
+    "",
 );
 
-static UPDATE: Shape = Shape::new(
+static UPDATE: Shape = Shape::update(
     9,
-    "UPDATE run SET version = v.column2, attempt = v.column3, open = v.column4, \
-     halted = v.column5, vars = v.column6, visits = v.column7, last = v.column8, \
-     fault = v.column9 FROM (",
-    ") AS v WHERE run.execution = v.column1 AND run.version = v.column2 - 1",
+    "UPDATE run SET version = $2, attempt = $3, open = $4, \
+     halted = $5, vars = $6, visits = $7, last = $8, \
+     fault = $9",
+    "run.execution = $1 AND run.version = $2 - 1",
 );
 
 impl Table for Runs {

@@ -25,24 +25,24 @@ pub(crate) use columns;
 /// The table.
 pub(crate) struct Visits;
 
-static INSERT: Shape = Shape::new(
+static INSERT: Shape = Shape::insert(
     22,
     "INSERT INTO visit (run, task, occurrence, version, state, status, arrived, needed, \
      absorbing, listed, elements, batch_size, total, created, ended, failed, timed_out, \
-     concurrency, vars, not_before, error, open) SELECT * FROM (",
-    ") WHERE column1 IS NOT NULL",
+     concurrency, vars, not_before, error, open)",
+    "",
 );
 
-static UPDATE: Shape = Shape::new(
+static UPDATE: Shape = Shape::update(
     22,
-    "UPDATE visit SET version = v.column4, state = v.column5, status = v.column6, \
-     arrived = v.column7, needed = v.column8, absorbing = v.column9, listed = v.column10, \
-     elements = v.column11, batch_size = v.column12, total = v.column13, created = v.column14, \
-     ended = v.column15, failed = v.column16, timed_out = v.column17, \
-     concurrency = v.column18, vars = v.column19, not_before = v.column20, \
-     error = v.column21, open = v.column22 FROM (",
-    ") AS v WHERE visit.run = v.column1 AND visit.task = v.column2 \
-     AND visit.occurrence = v.column3 AND visit.version = v.column4 - 1",
+    "UPDATE visit SET version = $4, state = $5, status = $6, \
+     arrived = $7, needed = $8, absorbing = $9, listed = $10, \
+     elements = $11, batch_size = $12, total = $13, created = $14, \
+     ended = $15, failed = $16, timed_out = $17, \
+     concurrency = $18, vars = $19, not_before = $20, \
+     error = $21, open = $22",
+    "visit.run = $1 AND visit.task = $2 \
+     AND visit.occurrence = $3 AND visit.version = $4 - 1",
 );
 
 impl Table for Visits {

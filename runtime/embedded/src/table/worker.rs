@@ -22,20 +22,20 @@ pub(crate) use columns;
 /// The table.
 pub(crate) struct Workers;
 
-static INSERT: Shape = Shape::new(
+static INSERT: Shape = Shape::insert(
     12,
     "INSERT INTO worker (name, version, incarnation, state, cordoned, healthy, runtimes, labels, \
-     capacity, lease_until, last_beat, registered_at) SELECT * FROM (",
-    ") WHERE column1 IS NOT NULL",
+     capacity, lease_until, last_beat, registered_at)",
+    "",
 );
 
-static UPDATE: Shape = Shape::new(
+static UPDATE: Shape = Shape::update(
     12,
-    "UPDATE worker SET version = v.column2, incarnation = v.column3, state = v.column4, \
-     cordoned = v.column5, healthy = v.column6, runtimes = v.column7, labels = v.column8, \
-     capacity = v.column9, lease_until = v.column10, last_beat = v.column11, \
-     registered_at = v.column12 FROM (",
-    ") AS v WHERE worker.name = v.column1 AND worker.version = v.column2 - 1",
+    "UPDATE worker SET version = $2, incarnation = $3, state = $4, \
+     cordoned = $5, healthy = $6, runtimes = $7, labels = $8, \
+     capacity = $9, lease_until = $10, last_beat = $11, \
+     registered_at = $12",
+    "worker.name = $1 AND worker.version = $2 - 1",
 );
 
 impl Table for Workers {
