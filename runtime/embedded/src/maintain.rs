@@ -96,14 +96,15 @@ impl EmbeddedStore {
     /// # Errors
     /// If the store fails. Nothing that was committed is lost then either.
     pub async fn close(&self) -> Load<()> {
-        self.settle_reserves().await?;
+        let settled = self.settle_reserves().await;
         self.readers().close().await;
-        let checkpoint = self.checkpoint().await;
+        let emptied = self.checkpoint().await;
         let connection = self.writer().await.close();
-        if let Some(connection) = connection {
-            connection.close().await.map_err(|error| store_error(&error))?;
-        }
-        checkpoint
+        let closed = match connection {
+            Some(connection) => connection.close().await.map_err(|error| store_error(&error)),
+            None => Ok(()),
+        };
+        settled.and(emptied).and(closed)
     }
 
     async fn settle_reserves(&self) -> Load<()> {

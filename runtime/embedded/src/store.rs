@@ -37,7 +37,7 @@ struct Shared {
     writer: Arc<Mutex<Writer>>,
     readers: SqlitePool,
     clock: Clock,
-    directory: DataDir,
+    directory: Arc<DataDir>,
 }
 
 /// The one connection that writes, and what belongs to whoever has it.
@@ -47,6 +47,8 @@ pub(crate) struct Writer {
     pub(crate) ids: IdBlock,
     clock_saved: Timestamp,
     closed: bool,
+    /// A transaction that outlives its store keeps the directory locked.
+    _directory: Arc<DataDir>,
 }
 
 impl EmbeddedStore {
@@ -63,12 +65,14 @@ impl EmbeddedStore {
         let reserved = sqlx::query_scalar("SELECT reserved FROM idblock");
         let reserved: i64 =
             reserved.fetch_one(&mut connection).await.map_err(|error| failed(&error))?;
+        let directory = Arc::new(directory);
         let writer = Writer {
             connection: Some(connection),
             options: connect,
             ids: IdBlock::starting_at(reserved.cast_unsigned()),
             clock_saved: latest,
             closed: false,
+            _directory: Arc::clone(&directory),
         };
         let shared = Shared {
             writer: Arc::new(Mutex::new(writer)),

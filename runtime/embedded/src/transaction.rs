@@ -1,11 +1,14 @@
 //! A transaction. It has SQLite's write lock from its beginning, so everything that it reads is
 //! locked and nothing can come between.
 
+mod statement;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{SqlSafeStr, SqlStr};
+use sqlx::SqlStr;
 use steadfast_core::decision::ItemPage;
 use steadfast_core::execution::Execution;
 use steadfast_core::queue::{Occupancy, Queue};
@@ -22,10 +25,11 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::args::Args;
 use crate::error::{Class, failed_commit, store_error};
-use crate::row::{Cells, Reader};
+use crate::row::Cells;
 use crate::scan;
 use crate::shape::{MOST, Shape};
 use crate::store::{CLOCK_NOTE, Writer};
+use crate::table::Decoder;
 use crate::table::execution::{ExecutionDecoder, Executions, HeldDecoder, PointerDecoder};
 use crate::table::payload::{
     ErrorDecoder, ItemDecoder, Items, Outcomes, Parameters, ParametersDecoder, VisitResultDecoder,
@@ -34,7 +38,7 @@ use crate::table::queue::{QueueDecoder, Queues};
 use crate::table::run::{RunDecoder, Runs};
 use crate::table::visit::{VisitDecoder, Visits, bind_task_key};
 use crate::table::worker::{WorkerDecoder, Workers};
-use crate::table::{Decoder, Table, Versioned};
+use statement::{distinct, id_args};
 
 /// A transaction of the [`EmbeddedStore`](crate::EmbeddedStore). Dropping it rolls it back.
 pub struct EmbeddedTransaction {
@@ -52,110 +56,6 @@ impl EmbeddedTransaction {
     #[cfg(test)]
     pub(crate) fn connection(&mut self) -> Load<&mut sqlx::SqliteConnection> {
         self.writer.connection()
-    }
-
-    /// The rows that a statement finds.
-    async fn rows(&mut self, sql: SqlStr, args: Args) -> Load<Vec<SqliteRow>> {
-        let args = args.finish()?;
-        let connection = self.writer.connection()?;
-        let rows = sqlx::query_with(sql, args).fetch_all(connection).await;
-        rows.map_err(|error| self.fail(&error))
-    }
-
-    /// The rows that a statement finds, understood.
-    async fn fetch<D: Decoder>(
-        &mut self,
-        sql: impl SqlSafeStr + Send,
-        args: Args,
-    ) -> Load<Vec<D::Row>> {
-        D::all(&self.rows(sql.into_sql_str(), args).await?)
-    }
-
-    /// The packed rows that a statement finds, understood.
-    async fn fetch_packed<D: Decoder>(
-        &mut self,
-        sql: impl SqlSafeStr + Send,
-        args: Args,
-    ) -> Load<Vec<D::Row>> {
-        let rows = self.rows(sql.into_sql_str(), args).await?;
-        rows.first().map_or(Ok(Vec::new()), |row| D::unpack(&Reader::new(row).text()?))
-    }
-
-    /// The rows that belong to `keys`, as many keys at a time as a statement takes.
-    async fn by_keys<D: Decoder, K>(
-        &mut self,
-        shape: &Shape,
-        keys: &[K],
-        bind: impl Fn(&K, &mut Args),
-    ) -> Load<Vec<D::Row>> {
-        let mut all = Vec::new();
-        for chunk in keys.chunks(MOST) {
-            let args = key_args(shape, chunk, &bind, &[]);
-            all.append(&mut self.fetch::<D>(shape.sql(chunk.len()), args).await?);
-        }
-        Ok(all)
-    }
-
-    /// The executions that belong to `keys`. `tail` is bound after the keys.
-    async fn executions_of<K>(
-        &mut self,
-        shape: &Shape,
-        keys: &[K],
-        bind: impl Fn(&K, &mut Args),
-        tail: &[u64],
-    ) -> Load<Vec<Execution>> {
-        let mut all = Vec::new();
-        for chunk in keys.chunks(MOST) {
-            let args = key_args(shape, chunk, &bind, tail);
-            let sql = shape.sql(chunk.len());
-            all.append(&mut self.fetch_packed::<ExecutionDecoder>(sql, args).await?);
-        }
-        Ok(all)
-    }
-
-    /// Up to `limit` pointers.
-    async fn find<D: Decoder>(&mut self, sql: &'static str, limits: &[u64]) -> Load<Vec<D::Row>> {
-        let mut args = Args::default();
-        limits.iter().for_each(|limit| args.int(*limit));
-        self.fetch_packed::<D>(sql, args).await
-    }
-
-    async fn texts<T: for<'a> From<&'a str>>(
-        &mut self,
-        sql: &'static str,
-        args: Args,
-    ) -> Load<Vec<T>> {
-        let rows = self.rows(SqlStr::from_static(sql), args).await?;
-        rows.iter().map(|row| Reader::new(row).text().map(|text| T::from(&text))).collect()
-    }
-
-    async fn execute(&mut self, sql: SqlStr, args: Args) -> Load<u64> {
-        let args = args.finish()?;
-        let connection = self.writer.connection()?;
-        let done = sqlx::query_with(sql, args).execute(connection).await;
-        done.map(|done| done.rows_affected()).map_err(|error| self.fail(&error))
-    }
-
-    /// Rows that must not be there yet.
-    async fn insert<T: Table>(&mut self, rows: &[T::Row]) -> Load<()> {
-        for chunk in rows.chunks(MOST) {
-            let mut args = Args::with_capacity(chunk.len() * T::INSERT.columns());
-            chunk.iter().for_each(|row| T::bind_insert(row, &mut args));
-            let written = self.execute(T::INSERT.sql(chunk.len()), args).await?;
-            all_written::<T>(written, chunk.len())?;
-        }
-        Ok(())
-    }
-
-    /// Rows that must be at the version before.
-    async fn update<T: Versioned>(&mut self, rows: &[T::Row]) -> Load<()> {
-        for chunk in rows.chunks(MOST) {
-            let mut args = Args::with_capacity(chunk.len() * T::UPDATE.columns());
-            chunk.iter().for_each(|row| T::bind_update(row, &mut args));
-            let written = self.execute(T::UPDATE.sql(chunk.len()), args).await?;
-            all_written::<T>(written, chunk.len())?;
-        }
-        Ok(())
     }
 
     /// Writes a note.
@@ -226,33 +126,6 @@ const PUT_NOTE: &str = "INSERT INTO note (key, value) VALUES (?, ?) \
 static PUT_DEFINITIONS: Shape =
     Shape::insert(2, "INSERT INTO definition (hash, body)", "ON CONFLICT (hash) DO NOTHING");
 const PUT_RESERVED: &str = "UPDATE idblock SET reserved = ?";
-
-/// The arguments of a statement about `keys`.
-fn key_args<K>(shape: &Shape, keys: &[K], bind: impl Fn(&K, &mut Args), tail: &[u64]) -> Args {
-    let size = Shape::padded(keys.len());
-    let mut args = Args::with_capacity(size * shape.columns() + tail.len());
-    keys.iter().for_each(|key| bind(key, &mut args));
-    if !tail.is_empty() {
-        args.nulls((size - keys.len()) * shape.columns());
-        tail.iter().for_each(|number| args.int(*number));
-    }
-    args
-}
-
-/// The arguments of a statement about executions or runs.
-fn id_args(ids: &[ExecutionId]) -> Args {
-    let mut args = Args::default();
-    args.list(distinct(ids).into_iter().map(|id| id.0));
-    args
-}
-
-fn all_written<T: Table>(written: u64, wanted: usize) -> Load<()> {
-    if written == wanted as u64 {
-        return Ok(());
-    }
-    let stale = wanted as u64 - written.min(wanted as u64);
-    Err(StoreError::Conflict(format!("{stale} of {wanted} {} rows have moved on", T::NAME)))
-}
 
 impl Drop for EmbeddedTransaction {
     fn drop(&mut self) {
@@ -473,11 +346,6 @@ impl Transaction for EmbeddedTransaction {
 fn oldest_first(mut rows: Vec<Execution>) -> Vec<Execution> {
     rows.sort_by_key(|row| row.id);
     rows
-}
-
-/// The keys, each once: a key that is asked for twice is answered once.
-fn distinct<K: Ord>(keys: &[K]) -> Vec<&K> {
-    keys.iter().collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Reads what queues add up to.
