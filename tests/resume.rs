@@ -88,14 +88,16 @@ async fn completed_in(directory: &Path) -> BTreeSet<u64> {
     found.into_iter().map(|view| view.execution.id.0).collect()
 }
 
-/// What must be the same whatever was killed.
+/// What must be the same whatever was killed. Attempts are not: one that died with the engine counts.
 fn essence(result: &Value) -> (Value, BTreeMap<String, String>) {
     let tasks = result["tasks"].as_array().expect("there are tasks");
     let place = |task: &Value| {
         let name = format!("{}~{}[{}]", task["name"], task["occurrence"], task["item_index"]);
         (name, task["status"].to_string())
     };
-    (result["result"].clone(), tasks.iter().map(place).collect())
+    let mut said = result["result"].clone();
+    said.as_object_mut().expect("the result is a mapping").remove("upload_attempts");
+    (said, tasks.iter().map(place).collect())
 }
 
 fn execution_of(line: &str) -> Option<u64> {
