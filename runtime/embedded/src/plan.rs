@@ -70,6 +70,23 @@ async fn no_statement_on_a_hot_path_reads_a_whole_table() {
 }
 
 #[tokio::test]
+async fn what_an_index_gives_in_order_is_not_sorted_again() {
+    let directory = DataDir::temporary().await.expect("a directory");
+    let store = EmbeddedStore::open(directory, Options::default()).await.expect("a store");
+    let statements = [
+        ("ready", scan::READY.sql(4).as_str().to_owned()),
+        ("line", scan::LINE.sql(4).as_str().to_owned()),
+        ("ended children", scan::ENDED_CHILDREN.sql(4).as_str().to_owned()),
+        ("executions", scan::EXECUTIONS.to_owned()),
+        ("due", scan::DUE.to_owned()),
+    ];
+    for (name, sql) in statements {
+        let steps = plan(&store, &sql).await;
+        assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{name}: {steps:#?}");
+    }
+}
+
+#[tokio::test]
 async fn updates_go_from_the_batch_to_the_rows() {
     use crate::table::Versioned;
     let directory = DataDir::temporary().await.expect("a directory");
