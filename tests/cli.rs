@@ -11,6 +11,8 @@ mod data;
 mod doctor;
 #[path = "cli/input.rs"]
 mod input;
+#[path = "support/mod.rs"]
+mod program;
 #[path = "cli/signals.rs"]
 mod signals;
 #[path = "cli/support.rs"]

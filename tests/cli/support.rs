@@ -3,42 +3,19 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use cargo_metadata::Message;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::program::binary;
 
 /// Nothing that is started here takes longer.
 const PATIENCE: Duration = Duration::from_secs(40);
 /// Variables that would change what is tested.
 const FOREIGN: &[&str] =
     &["DATABASE_URL", "AMQP_URL", "STEADFAST_API_URL", "STEADFAST_API_TOKEN", "RUST_LOG"];
-
-/// The binary, built once.
-fn binary() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let output = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--bin", "steadfast"])
-            .args(["--message-format", "json-render-diagnostics"])
-            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-            .stderr(Stdio::inherit())
-            .output()
-            .expect("cargo can be run");
-        assert!(output.status.success(), "steadfast does not build");
-        let messages = Message::parse_stream(output.stdout.as_slice());
-        let executable = messages.filter_map(Result::ok).find_map(|message| match message {
-            Message::CompilerArtifact(artifact) if artifact.target.name == "steadfast" => {
-                artifact.executable
-            }
-            _ => None,
-        });
-        executable.expect("cargo says what it built").into()
-    })
-}
 
 /// A directory with a pack in `pack`, which is where the binary is started.
 pub(crate) struct Place {

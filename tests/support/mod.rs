@@ -1,4 +1,5 @@
 //! What tests of the built binaries share.
+#![allow(dead_code, reason = "each test program uses its part")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -29,10 +30,14 @@ pub(crate) fn built(name: &str) -> PathBuf {
 }
 
 /// The engine's binary, built once for each test program.
-#[allow(dead_code, reason = "not every test program runs it")]
+pub(crate) fn binary() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| built("steadfast"))
+}
+
+/// A command that starts the engine's binary in the root of the repository.
 pub(crate) fn steadfast() -> Command {
-    static PATH: OnceLock<PathBuf> = OnceLock::new();
-    let mut command = Command::new(PATH.get_or_init(|| built("steadfast")));
+    let mut command = Command::new(binary());
     command.current_dir(root()).env_remove("RUST_LOG").stdin(Stdio::null());
     command
 }
