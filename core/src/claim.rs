@@ -139,6 +139,7 @@ pub fn accept(
     }
     unit.tell(id, &ExecutionInput::Accept(token))?;
     unit.tell(id, &ExecutionInput::Start(token, unit.settings.run_margin))?;
+    unit.hear(id, token, Some(worker));
     Ok(Assignment::of(unit.execution(id).expect("it was just started")))
 }
 
@@ -168,9 +169,12 @@ pub fn release(unit: &mut Unit, id: ExecutionId, token: FencingToken) -> Result<
         return Err(Refusal::Illegal(status));
     }
     if status == Status::Running {
-        return unit.tell(id, &ExecutionInput::Lose(token, Cause::WorkerLost));
+        let status = unit.tell(id, &ExecutionInput::Lose(token, Cause::WorkerLost))?;
+        unit.hear(id, token, None);
+        return Ok(status);
     }
     let status = unit.tell(id, &ExecutionInput::Release(token))?;
+    unit.hear(id, token, None);
     if status != Status::Ready {
         return Ok(status);
     }

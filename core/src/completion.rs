@@ -51,6 +51,7 @@ pub fn complete(unit: &mut Unit, report: Report) -> Result<Status, Refusal> {
     }
     let entropy = unit.draw();
     let status = unit.tell(id, &ExecutionInput::Finish { token, ending, entropy })?;
+    unit.hear(id, token, None);
     if status.is_terminal() && (!result.is_null() || error.is_some()) {
         unit.leave(id, Outcome { result, error });
     }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::definition::Transport;
 use crate::execution::Execution;
+use crate::history::Voices;
 use crate::id::{ExecutionId, FencingToken, QueueKey, Runtime, TaskKey, WorkerId};
 use crate::queue::Queue;
 use crate::status::Status;
@@ -21,6 +22,8 @@ use crate::workflow::{Run, Visit};
 pub struct Decision {
     /// Rows to write, in one transaction.
     pub writes: Writes,
+    /// Who was listened to for it. Evidence for whoever checks the history; no row depends on it.
+    pub voices: Voices,
     /// Hints to publish once the writes are durable. Losing one costs time, never work.
     pub messages: Vec<Message>,
     /// What becomes of the message that asked for the decision.

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use crate::execution::{Cause, Ending, Execution, ExecutionInput, Refusal};
-use crate::id::{ExecutionId, WorkerName};
+use crate::id::{ExecutionId, WorkerId, WorkerName};
 use crate::status::Status;
 use crate::unit::Unit;
 use crate::worker::{WorkerInput, WorkerRefusal, select};
@@ -100,17 +100,22 @@ pub fn tell_worker(
     let now = unit.now;
     let mut row = unit.worker(name).ok_or(WorkerRefusal::Gone)?.clone();
     row.handle(input, now)?;
+    let speaker = input.speaker(&row);
     *unit.workers.edit(name).expect("the worker was just found") = row;
+    if let Some(incarnation) = speaker {
+        unit.hear_worker(WorkerId { name: name.clone(), incarnation });
+    }
     Ok(())
 }
 
 /// A stopping worker gives back every loaded attempt of its own that has not started.
-pub fn release_unstarted(unit: &mut Unit, worker: &crate::id::WorkerId) {
+pub fn release_unstarted(unit: &mut Unit, worker: &WorkerId) {
     let mine = |e: &&Execution| {
         e.worker.as_ref() == Some(worker) && matches!(e.status, Status::Offered | Status::Accepted)
     };
     let held: Vec<_> = unit.executions().filter(mine).map(|e| (e.id, e.token())).collect();
     for (id, token) in held {
         claim::release(unit, id, token).expect("it was just listed, with its token");
+        unit.hear(id, token, Some(worker));
     }
 }

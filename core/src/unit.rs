@@ -17,7 +17,8 @@ use serde_json::Value;
 use crate::decision::{Decision, ItemPage, Message, Outcome, Settle, Writes};
 use crate::definition::{Transport, Work};
 use crate::execution::{Execution, ExecutionInput, Refusal};
-use crate::id::{ExecutionId, Order, QueueKey, TaskKey, WorkerName};
+use crate::history::{Voices, Word};
+use crate::id::{ExecutionId, FencingToken, Order, QueueKey, TaskKey, WorkerId, WorkerName};
 use crate::queue::{Occupancy, Queue};
 use crate::settings::Settings;
 use crate::status::Status;
@@ -53,6 +54,8 @@ pub struct Unit {
     results: BTreeMap<ExecutionId, Outcome>,
     items: Vec<ItemPage>,
     messages: BTreeSet<Message>,
+    voices: Voices,
+    planted: Option<&'static str>,
     fresh_ids: core::ops::Range<u64>,
     entropy: u64,
 }
@@ -85,9 +88,36 @@ impl Unit {
             results: BTreeMap::new(),
             items: Vec::new(),
             messages: BTreeSet::new(),
+            voices: Voices::default(),
+            planted: None,
             fresh_ids,
             entropy,
         }
+    }
+
+    /// Plants a bug of the catalogue. Only the simulator does; see [`Unit::is_planted`].
+    // Kept whole, so that a search in a binary finds it wherever anybody calls it.
+    #[inline(never)]
+    pub fn plant(&mut self, name: &'static str) {
+        self.planted = Some(name);
+    }
+
+    /// Whether a bug of the catalogue is planted here: a question that production answers with no
+    /// by construction, since nothing in it can call [`Unit::plant`].
+    #[must_use]
+    pub fn is_planted(&self, name: &'static str) -> bool {
+        self.planted == Some(name)
+    }
+
+    /// Notes that the holder of an attempt spoke of it and was listened to. `worker` is who it
+    /// said that it was, where that was said.
+    pub(crate) fn hear(&mut self, id: ExecutionId, token: FencingToken, worker: Option<&WorkerId>) {
+        self.voices.reports.insert(id, Word { token, worker: worker.cloned() });
+    }
+
+    /// Notes that a worker process spoke of itself and was listened to.
+    pub(crate) fn hear_worker(&mut self, worker: WorkerId) {
+        self.voices.workers.insert(worker);
     }
 
     /// Adds an execution that the store loaded and locked.
@@ -274,7 +304,8 @@ impl Unit {
             items: self.items,
             unchanged,
         };
-        Decision { writes, messages: self.messages.into_iter().collect(), settle: Settle::Ack }
+        let messages = self.messages.into_iter().collect();
+        Decision { writes, voices: self.voices, messages, settle: Settle::Ack }
     }
 
     /// What must follow from a change, whoever caused it.

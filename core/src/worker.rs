@@ -92,6 +92,26 @@ pub enum WorkerInput {
     Probed(bool),
 }
 
+impl WorkerInput {
+    /// Which incarnation of `worker` says this of itself; `None` if somebody else speaks of it.
+    /// Whoever registers speaks for the incarnation that it has become.
+    #[must_use]
+    pub const fn speaker(&self, worker: &Worker) -> Option<Incarnation> {
+        match self {
+            Self::Register { .. } => Some(worker.incarnation),
+            Self::Beat(incarnation, _) | Self::Drain(incarnation) | Self::Leave(incarnation) => {
+                Some(*incarnation)
+            }
+            Self::Doubt(_)
+            | Self::Expire(_)
+            | Self::Bury(_)
+            | Self::AskToDrain
+            | Self::Cordon(_)
+            | Self::Probed(_) => None,
+        }
+    }
+}
+
 /// Why an input changed nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WorkerRefusal {

@@ -6,7 +6,6 @@ use serde_json::Value;
 use steadfast_core::completion::Report;
 use steadfast_core::definition::Prepared;
 use steadfast_core::execution::{Execution, Idempotency};
-use steadfast_core::history::{Voices, Word};
 use steadfast_core::queue::LimitOverride;
 use steadfast_core::snapshot::Wanted;
 use steadfast_core::submit::Submission;
@@ -14,8 +13,8 @@ use steadfast_core::unit::Unit;
 use steadfast_core::worker::WorkerInput;
 use steadfast_core::workflow::{Evaluator, Need, Program, advance};
 use steadfast_core::{
-    ActionRef, ExecutionId, FencingToken, Incarnation, QueueKey, Status, WorkerId, WorkerName,
-    admission, claim, completion, submit, sweep,
+    ActionRef, ExecutionId, FencingToken, QueueKey, WorkerId, WorkerName, admission, claim,
+    completion, submit, sweep,
 };
 
 use super::world::World;
@@ -93,7 +92,6 @@ impl Op {
         world: &World,
         unit: &mut Unit,
         needs: &[Need],
-        voices: &mut Voices,
     ) -> Result<Reply, Need> {
         Ok(match self {
             Self::Submit(action, idempotency, input) => {
@@ -110,16 +108,12 @@ impl Op {
             }
             Self::Accept(worker, id, token) => {
                 let Some(_) = unit.execution(*id) else { return Ok(absent()) };
-                let accepted = reply(claim::accept(unit, worker, *id, *token));
-                heard(accepted, *id, *token, Some(worker), voices)
+                reply(claim::accept(unit, worker, *id, *token))
             }
-            Self::Report(report) => {
-                let (id, token) = (report.execution, report.token);
-                heard(reply(completion::complete(unit, report.clone())), id, token, None, voices)
-            }
+            Self::Report(report) => reply(completion::complete(unit, report.clone())),
             Self::Release(id, token) => {
                 let Some(_) = unit.execution(*id) else { return Ok(absent()) };
-                heard(reply(claim::release(unit, *id, *token)), *id, *token, None, voices)
+                reply(claim::release(unit, *id, *token))
             }
             Self::Cancel(id) if unit.execution(*id).is_none() => absent(),
             Self::Cancel(id) => reply(admission::cancel(unit, *id)),
@@ -129,8 +123,8 @@ impl Op {
                 sweep::check_workers(unit);
                 Reply::Done
             }
-            Self::Worker(name, input) => tell_worker(unit, name, input, voices),
-            Self::Leave(worker) => leave(unit, worker, voices),
+            Self::Worker(name, input) => tell_worker(unit, name, input),
+            Self::Leave(worker) => leave(unit, worker),
             Self::Limit(..) | Self::Declare(..) | Self::Pause(..) | Self::Admit(..) => {
                 self.operate(unit)
             }
@@ -165,53 +159,16 @@ fn enter(unit: &mut Unit, prepared: Prepared, idempotency: Option<Idempotency>) 
     reply(submit::submit(unit, Submission { prepared, idempotency, retry_of: None }))
 }
 
-fn heard(
-    reply: Reply,
-    id: ExecutionId,
-    token: FencingToken,
-    worker: Option<&WorkerId>,
-    voices: &mut Voices,
-) -> Reply {
-    if reply == Reply::Done {
-        voices.reports.insert(id, Word { token, worker: worker.cloned() });
-    }
-    reply
-}
-
-fn tell_worker(
-    unit: &mut Unit,
-    name: &WorkerName,
-    input: &WorkerInput,
-    voices: &mut Voices,
-) -> Reply {
+fn tell_worker(unit: &mut Unit, name: &WorkerName, input: &WorkerInput) -> Reply {
     if unit.worker(name).is_none() && matches!(input, WorkerInput::Register { .. }) {
         unit.workers.insert(steadfast_core::worker::Worker::new(name.clone()));
     }
     let told = sweep::tell_worker(unit, name, input);
-    if let (Ok(()), Some(incarnation)) = (&told, speaker(input)) {
-        voices.workers.insert(WorkerId { name: name.clone(), incarnation });
-    }
     if let (Ok(()), WorkerInput::Drain(incarnation)) = (&told, input) {
         let worker = WorkerId { name: name.clone(), incarnation: *incarnation };
-        let unstarted = |e: &&Execution| {
-            e.worker.as_ref() == Some(&worker)
-                && matches!(e.status, Status::Offered | Status::Accepted)
-        };
-        let word = |e: &Execution| Word { token: e.token(), worker: e.worker.clone() };
-        let given_back = unit.executions().filter(unstarted).map(|e| (e.id, word(e)));
-        voices.reports.extend(given_back);
         sweep::release_unstarted(unit, &worker);
     }
     reply(told)
-}
-
-fn speaker(input: &WorkerInput) -> Option<Incarnation> {
-    match input {
-        WorkerInput::Beat(incarnation, _)
-        | WorkerInput::Drain(incarnation)
-        | WorkerInput::Leave(incarnation) => Some(*incarnation),
-        _ => None,
-    }
 }
 
 fn held(world: &World, worker: &WorkerId) -> Vec<ExecutionId> {
@@ -219,7 +176,7 @@ fn held(world: &World, worker: &WorkerId) -> Vec<ExecutionId> {
 }
 
 /// A well-behaved worker leaves with empty hands.
-fn leave(unit: &mut Unit, worker: &WorkerId, voices: &mut Voices) -> Reply {
+fn leave(unit: &mut Unit, worker: &WorkerId) -> Reply {
     let leave = WorkerInput::Leave(worker.incarnation);
     let mut row = match unit.worker(&worker.name) {
         Some(row) => row.clone(),
@@ -232,9 +189,9 @@ fn leave(unit: &mut Unit, worker: &WorkerId, voices: &mut Voices) -> Reply {
     let mine = |e: &&Execution| e.worker.as_ref() == Some(worker) && e.status.has_live_attempt();
     let held: Vec<_> = unit.executions().filter(mine).map(|e| (e.id, e.token())).collect();
     for (id, token) in held {
-        heard(reply(claim::release(unit, id, token)), id, token, Some(worker), voices);
+        claim::release(unit, id, token).expect("it was just listed, with its token");
     }
-    tell_worker(unit, &worker.name, &leave, voices)
+    tell_worker(unit, &worker.name, &leave)
 }
 
 fn loads(world: &World, unit: &Unit) -> Vec<(WorkerId, u32)> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use steadfast_core::decision::{Decision, Message};
 use steadfast_core::definition::Transport;
-use steadfast_core::history::{History, Voices};
+use steadfast_core::history::History;
 use steadfast_core::law::{self, Change};
 use steadfast_core::settings::Settings;
 use steadfast_core::snapshot::{Snapshot, Terms, Wanted};
@@ -56,9 +56,8 @@ impl World {
     pub(crate) fn transact(&mut self, ops: &[Op]) -> (Decision, Vec<Reply>) {
         let mut needs = Vec::new();
         loop {
-            let mut voices = Voices::default();
-            match self.decide(ops, &needs, &mut voices) {
-                Ok((unit, replies)) => return (self.commit(unit, voices), replies),
+            match self.decide(ops, &needs) {
+                Ok((unit, replies)) => return (self.commit(unit), replies),
                 Err(need) => {
                     assert!(!needs.contains(&need), "asked twice for {need:?}");
                     needs.push(need);
@@ -67,16 +66,11 @@ impl World {
         }
     }
 
-    fn decide(
-        &self,
-        ops: &[Op],
-        needs: &[Need],
-        voices: &mut Voices,
-    ) -> Result<(Unit, Vec<Reply>), Need> {
+    fn decide(&self, ops: &[Op], needs: &[Need]) -> Result<(Unit, Vec<Reply>), Need> {
         let wanted = self.wanted(ops, needs);
         let mut unit = self.snapshot.load(&self.terms(), &wanted);
         let replies: Result<Vec<Reply>, Need> =
-            ops.iter().map(|op| op.perform(self, &mut unit, needs, voices)).collect();
+            ops.iter().map(|op| op.perform(self, &mut unit, needs)).collect();
         Ok((unit, replies?))
     }
 
@@ -107,11 +101,12 @@ impl World {
         wanted
     }
 
-    fn commit(&mut self, unit: Unit, voices: Voices) -> Decision {
+    fn commit(&mut self, unit: Unit) -> Decision {
         let decision = unit.into_decision();
         if !decision.writes.is_empty() {
+            let voices = Some(decision.voices.clone());
             self.history
-                .commit(&mut self.snapshot, self.now, Some(voices), &decision.writes)
+                .commit(&mut self.snapshot, self.now, voices, &decision.writes)
                 .expect("nobody else writes");
             self.judge();
         }

@@ -116,7 +116,7 @@ async fn setup(store: &EmbeddedStore) {
     };
     worker.handle(&register, Timestamp::ZERO).expect("it registers");
     let queue = Queue::new(key(), Some(10_000), Timestamp::ZERO);
-    let mut tx = store.begin().await.expect("begin");
+    let mut tx = store.begin("measure").await.expect("begin");
     tx.apply(Batch::InsertWorkers(&[worker])).await.expect("written");
     tx.apply(Batch::InsertQueues(&[queue])).await.expect("written");
     commit(tx).await;
@@ -159,7 +159,7 @@ fn processor_time() -> Duration {
 }
 
 async fn insert(store: &EmbeddedStore, case: &Case) {
-    let mut tx = store.begin().await.expect("begin");
+    let mut tx = store.begin("measure").await.expect("begin");
     let now = tx.now().await.expect("now");
     let ids = tx.allocate(case.batch).await.expect("ids");
     touch_queue(&mut tx, case, case.batch).await;
@@ -169,7 +169,7 @@ async fn insert(store: &EmbeddedStore, case: &Case) {
 }
 
 async fn claim(store: &EmbeddedStore, case: &Case) -> Vec<ExecutionId> {
-    let mut tx = store.begin().await.expect("begin");
+    let mut tx = store.begin("measure").await.expect("begin");
     let now = tx.now().await.expect("now");
     if case.queue {
         tx.workers(None).await.expect("workers");
@@ -191,7 +191,7 @@ async fn claim(store: &EmbeddedStore, case: &Case) -> Vec<ExecutionId> {
 }
 
 async fn complete(store: &EmbeddedStore, case: &Case, ids: &[ExecutionId]) {
-    let mut tx = store.begin().await.expect("begin");
+    let mut tx = store.begin("measure").await.expect("begin");
     let now = tx.now().await.expect("now");
     touch_queue(&mut tx, case, 0).await;
     let mut rows = tx.executions(ids).await.expect("loaded");

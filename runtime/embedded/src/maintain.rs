@@ -60,7 +60,7 @@ impl EmbeddedStore {
     /// # Errors
     /// If the store fails.
     pub async fn bury_former_workers(&self) -> Load<usize> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin("bury former workers").await?;
         let now = tx.now().await?;
         let mut dead: Vec<Worker> = Vec::new();
         for mut worker in tx.workers(None).await? {
@@ -108,7 +108,7 @@ impl EmbeddedStore {
     }
 
     async fn settle_reserves(&self) -> Load<()> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin("settle reserves").await?;
         let (now, next) = (tx.now().await?, tx.next_id());
         tx.put_reserved(next).await?;
         tx.put_note(CLOCK_NOTE, &now.as_micros().to_string()).await?;

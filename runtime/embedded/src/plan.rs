@@ -8,7 +8,7 @@ use crate::shape::Shape;
 use crate::{DataDir, EmbeddedStore, Options};
 
 async fn plan(store: &EmbeddedStore, sql: &str) -> Vec<String> {
-    let mut tx = store.begin().await.expect("a transaction begins");
+    let mut tx = store.begin("test").await.expect("a transaction begins");
     let connection = tx.connection().expect("it has a connection");
     let sql = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
     let rows = sqlx::query(sql).fetch_all(connection).await.expect("it can be explained");

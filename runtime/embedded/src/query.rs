@@ -207,7 +207,7 @@ impl Query for EmbeddedStore {
     }
 
     async fn put_definitions(&self, definitions: &[(DefinitionHash, String)]) -> Load<()> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin("put definitions").await?;
         tx.put_definitions(definitions).await?;
         finish(tx).await
     }
@@ -219,7 +219,7 @@ impl Query for EmbeddedStore {
     }
 
     async fn put_note(&self, key: &str, value: &str) -> Load<()> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin("put note").await?;
         tx.put_note(key, value).await?;
         finish(tx).await
     }

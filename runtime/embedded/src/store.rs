@@ -102,7 +102,7 @@ impl EmbeddedStore {
 impl Store for EmbeddedStore {
     type Tx = EmbeddedTransaction;
 
-    async fn begin(&self) -> Load<EmbeddedTransaction> {
+    async fn begin(&self, _purpose: &'static str) -> Load<EmbeddedTransaction> {
         let mut writer = self.writer().await;
         writer.begin().await?;
         let now = self.shared.clock.now();

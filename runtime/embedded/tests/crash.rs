@@ -31,7 +31,7 @@ async fn writer() {
     let options = Options { durability: Durability::Normal, ..Options::default() };
     let store = EmbeddedStore::open(directory, options).await.expect("the store opens");
     loop {
-        let mut tx = store.begin().await.expect("begin");
+        let mut tx = store.begin("test").await.expect("begin");
         let ids = tx.allocate(u32::try_from(ROWS).expect("small")).await.expect("ids");
         let mut queues = tx.queues(&["a.b".into()]).await.expect("queues");
         let rows: Vec<_> = ids.clone().map(|id| execution_in(id, Status::Completed)).collect();
@@ -96,7 +96,7 @@ async fn check(path: &PathBuf, acknowledged: &[u64]) {
     let directory = DataDir::open(path).await.expect("the lock died with its holder");
     let store = EmbeddedStore::open(directory, Options::default()).await.expect("it opens");
     assert_eq!(store.integrity_check().await.expect("readable").problems, Vec::<String>::new());
-    let mut tx = store.begin().await.expect("begin");
+    let mut tx = store.begin("test").await.expect("begin");
     for first in acknowledged {
         let ids: Vec<_> = (*first..first + ROWS).map(ExecutionId).collect();
         let rows = tx.executions(&ids).await.expect("loaded");

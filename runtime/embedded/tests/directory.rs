@@ -40,13 +40,13 @@ impl Drop for Scratch {
 async fn what_was_committed_is_there_after_opening_again() {
     let scratch = Scratch::new("again");
     let store = scratch.open().await.unwrap();
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.begin("test").await.unwrap();
     let ids = tx.allocate(2).await.unwrap();
     let before = tx.now().await.unwrap();
     tx.apply(Batch::InsertExecutions(&[execution(ids.start)])).await.unwrap();
     commit(tx).await;
     store.close().await.unwrap();
-    assert!(store.begin().await.is_err(), "it is closed");
+    assert!(store.begin("test").await.is_err(), "it is closed");
     drop(store);
     let files = std::fs::read_dir(scratch.path()).unwrap();
     let mut names: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
@@ -55,7 +55,7 @@ async fn what_was_committed_is_there_after_opening_again() {
 
     let store = scratch.open().await.unwrap();
     assert!(Query::execution(&store, ExecutionId(ids.start)).await.unwrap().is_some());
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.begin("test").await.unwrap();
     assert_eq!(tx.allocate(1).await.unwrap(), ids.end..ids.end + 1, "no identity was wasted");
     assert!(tx.now().await.unwrap() >= before);
 }
@@ -64,12 +64,12 @@ async fn what_was_committed_is_there_after_opening_again() {
 async fn without_a_close_nothing_is_lost_and_no_identity_comes_twice() {
     let scratch = Scratch::new("unclosed");
     let store = scratch.open().await.unwrap();
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.begin("test").await.unwrap();
     let ids = tx.allocate(5).await.unwrap();
     commit(tx).await;
     drop(store);
     let store = scratch.open().await.unwrap();
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.begin("test").await.unwrap();
     assert!(tx.allocate(1).await.unwrap().start >= ids.end);
 }
 
@@ -79,14 +79,14 @@ async fn the_clock_does_not_fall_behind_what_is_stored() {
     let store = scratch.open().await.unwrap();
     let mut row = execution(1);
     // As if the system's clock had been an hour ahead.
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.begin("test").await.unwrap();
     row.created_at = tx.now().await.unwrap() + steadfast_core::Span::from_secs(3600);
     tx.apply(Batch::InsertExecutions(std::slice::from_ref(&row))).await.unwrap();
     commit(tx).await;
     store.close().await.unwrap();
     drop(store);
     let store = scratch.open().await.unwrap();
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.begin("test").await.unwrap();
     assert!(tx.now().await.unwrap() >= row.created_at);
 }
 
@@ -216,7 +216,7 @@ async fn the_workers_of_the_former_process_are_dead_at_once() {
     let store = scratch.open().await.unwrap();
     assert_eq!(store.bury_former_workers().await, Ok(1));
     assert_eq!(store.bury_former_workers().await, Ok(0));
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.begin("test").await.unwrap();
     let found = tx.workers(Some(&["w".into(), "gone".into()])).await.unwrap();
     let states: Vec<_> = found.iter().map(|worker| worker.state).collect();
     assert_eq!(states, [WorkerState::Gone, WorkerState::Dead]);

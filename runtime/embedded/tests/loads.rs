@@ -26,13 +26,13 @@ fn pointed(found: Load<Vec<Pointer>>) -> Vec<u64> {
 async fn begin_with(batches: &[Batch<'_>]) -> EmbeddedTransaction {
     let store = store().await;
     apply(&store, batches).await.expect("the rows can be written");
-    store.begin().await.expect("a transaction begins")
+    store.begin("test").await.expect("a transaction begins")
 }
 
 #[tokio::test]
 async fn an_empty_store_answers_everything_with_nothing() {
     let store = store().await;
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.begin("test").await.unwrap();
     let key = [QueueKey::new("q")];
     assert_eq!(tx.workers(None).await, Ok(vec![]));
     assert_eq!(tx.workers(Some(&["w".into()])).await, Ok(vec![]));
@@ -67,11 +67,11 @@ async fn an_empty_store_answers_everything_with_nothing() {
 #[tokio::test]
 async fn identities_are_given_once() {
     let store = store().await;
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.begin("test").await.unwrap();
     assert_eq!(tx.allocate(3).await, Ok(1..4));
     assert_eq!(tx.allocate(2).await, Ok(4..6));
     drop(tx);
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.begin("test").await.unwrap();
     let after = tx.allocate(1).await.unwrap();
     assert!(after.start >= 6, "{after:?} may have been shown to somebody");
     commit(tx).await;

@@ -162,7 +162,7 @@ async fn definitions_and_notes() {
 #[tokio::test]
 async fn readers_see_only_what_is_committed_and_do_not_wait() {
     let store = store().await;
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.begin("test").await.unwrap();
     tx.apply(Batch::InsertExecutions(&[execution(1)])).await.unwrap();
     assert_eq!(Query::execution(&store, ExecutionId(1)).await, Ok(None));
     commit(tx).await;

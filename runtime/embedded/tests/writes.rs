@@ -30,11 +30,11 @@ async fn a_stale_update_conflicts_and_nothing_of_the_transaction_stays() {
 
     let changed = next(two.clone(), |row| row.losses = 1);
     let batch = [changed, next(one, |row| row.losses = 1)];
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.begin("test").await.unwrap();
     assert!(is_conflict(&tx.apply(Batch::UpdateExecutions(&batch)).await));
     drop(tx);
 
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.begin("test").await.unwrap();
     let ids = [ExecutionId(1), ExecutionId(2)];
     assert_eq!(tx.executions(&ids).await, Ok(vec![cancelled, two]));
 }
@@ -152,7 +152,7 @@ async fn batches_of_every_length_are_written_and_read_whole() {
         expected += length;
         let rows: Vec<_> = rows.into_iter().map(|row| next(row, |r| r.losses = 3)).collect();
         apply(&store, &[Batch::UpdateExecutions(&rows)]).await.unwrap();
-        let mut tx = store.begin().await.unwrap();
+        let mut tx = store.begin("test").await.unwrap();
         let wanted: Vec<_> = rows.iter().map(|row| row.id).collect();
         assert_eq!(tx.executions(&wanted).await, Ok(rows));
     }
@@ -195,7 +195,7 @@ async fn payloads_come_back_whatever_is_in_them() {
 async fn a_dropped_transaction_leaves_nothing_and_the_next_one_begins() {
     let store = store().await;
     for id in 1..=50 {
-        let mut tx = store.begin().await.unwrap();
+        let mut tx = store.begin("test").await.unwrap();
         tx.apply(Batch::InsertExecutions(&[execution(id)])).await.unwrap();
         drop(tx);
     }
@@ -212,7 +212,7 @@ async fn a_transaction_that_is_given_up_at_any_await_leaves_nothing_or_all() {
     for n in 0..400u64 {
         let rows = rows(n * 64 + 1);
         let work = async {
-            let mut tx = store.begin().await.unwrap();
+            let mut tx = store.begin("test").await.unwrap();
             tx.allocate(1).await.unwrap();
             tx.apply(Batch::InsertExecutions(&rows)).await.unwrap();
             tx.commit().await
@@ -232,13 +232,13 @@ async fn a_transaction_that_is_given_up_at_any_await_leaves_nothing_or_all() {
 #[tokio::test]
 async fn transactions_begin_in_the_order_in_which_they_were_asked_for() {
     let store = store().await;
-    let first = store.begin().await.unwrap();
+    let first = store.begin("test").await.unwrap();
     let (sender, mut order) = tokio::sync::mpsc::unbounded_channel();
     let mut tasks = tokio::task::JoinSet::new();
     for n in 0..20 {
         let (store, sender) = (store.clone(), sender.clone());
         tasks.spawn(async move {
-            let tx = store.begin().await.unwrap();
+            let tx = store.begin("test").await.unwrap();
             sender.send(n).unwrap();
             commit(tx).await;
         });
@@ -262,7 +262,7 @@ async fn many_writers_at_once_lose_nothing() {
         let store = store.clone();
         tasks.spawn(async move {
             for _ in 0..40 {
-                let mut tx = store.begin().await.unwrap();
+                let mut tx = store.begin("test").await.unwrap();
                 let ids = tx.allocate(3).await.unwrap();
                 let rows: Vec<_> = ids.map(execution).collect();
                 tx.apply(Batch::InsertExecutions(&rows)).await.unwrap();
@@ -286,7 +286,7 @@ async fn a_hundred_thousand_rows() {
             .collect();
         apply(&store, &[Batch::InsertExecutions(&rows)]).await.unwrap();
     }
-    let mut tx = store.begin().await.unwrap();
+    let mut tx = store.begin("test").await.unwrap();
     let runtimes = ["shell".into()].into();
     let ready = tx.ready(&runtimes, 3).await.unwrap();
     assert_eq!(ids(&ready), [10, 20, 30]);

@@ -106,10 +106,15 @@ fn pause(tries: u32, entropy: u64) -> Span {
 }
 
 async fn attempt<E: Env, S: Step>(env: &E, step: &mut S) -> Result<S::Output, Failure> {
-    let mut tx = env.store().begin().await?;
+    let mut tx = env.store().begin(S::NAME).await?;
     let (output, decision) = loop {
         let now = tx.now().await?;
         let mut unit = Unit::new(now, env.settings(), env.transport(), 0..0, env.entropy());
+        if E::SIMULATED
+            && let Some(name) = env.planted()
+        {
+            unit.plant(name);
+        }
         step.load(&mut tx, &mut unit).await?;
         match step.decide(&mut unit) {
             Ok(output) => break (output, unit.into_decision()),
@@ -117,7 +122,8 @@ async fn attempt<E: Env, S: Step>(env: &E, step: &mut S) -> Result<S::Output, Fa
             Err(Again::FromTheStart) => return Err(Failure::Again),
         }
     };
-    let Decision { writes, messages, .. } = decision;
+    let Decision { writes, voices, messages, .. } = decision;
+    tx.journal(voices);
     write(&mut tx, &writes).await?;
     let committed = match tx.commit().await {
         Commit::Committed(committed) => committed,

@@ -29,7 +29,7 @@ pub(crate) async fn commit(tx: EmbeddedTransaction) -> Committed {
 
 /// Applies batches in one transaction.
 pub(crate) async fn apply(store: &EmbeddedStore, batches: &[Batch<'_>]) -> Result<(), StoreError> {
-    let mut tx = store.begin().await?;
+    let mut tx = store.begin("test").await?;
     for batch in batches {
         tx.apply(*batch).await?;
     }

@@ -34,7 +34,7 @@ async fn write(store: &EmbeddedStore, writes: &Writes) -> Result<(), StoreError>
         Batch::InsertOutcomes(&writes.results),
         Batch::InsertItems(&writes.items),
     ];
-    let mut tx = store.begin().await?;
+    let mut tx = store.begin("test").await?;
     for batch in batches {
         tx.apply(batch).await?;
     }
@@ -74,7 +74,7 @@ async fn compare(seeds: Vec<u64>, tally: &mut Tally) {
                 tally.refused += 1;
             }
         }
-        let mut tx = store.begin().await.expect("a transaction begins");
+        let mut tx = store.begin("test").await.expect("a transaction begins");
         reads::compare(&mut tx, &model).await;
     }
 }

@@ -17,6 +17,10 @@ pub trait Env: Clone + Send + Sync + 'static {
     /// Its broker.
     type Broker: Broker;
 
+    /// Whether this is the simulator's world, in which bugs can be planted. No other may say so;
+    /// a test looks for it.
+    const SIMULATED: bool = false;
+
     /// The store.
     fn store(&self) -> &Self::Store;
 
@@ -58,16 +62,19 @@ pub trait Env: Clone + Send + Sync + 'static {
     /// Counts something that operators watch.
     fn count(&self, counter: Counter, by: u64);
 
-    /// Whether a planted bug is switched on. Only the simulator ever says yes.
-    fn mutant(&self, mutant: Mutant) -> bool {
-        let Mutant(_) = mutant;
-        false
+    /// The bug of the catalogue that is planted in this world, by its name. Nobody asks unless
+    /// the world is simulated; ask with [`is_planted`].
+    fn planted(&self) -> Option<&'static str> {
+        None
     }
 }
 
-/// A planted bug, by its name in the catalogue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mutant(pub &'static str);
+/// Whether a bug of the catalogue is planted: a question that production answers with no by
+/// construction. It is answered when the code is compiled, in debug builds too, so what asks it
+/// and what would follow are not in the production binary at all.
+pub fn is_planted<E: Env>(env: &E, name: &'static str) -> bool {
+    E::SIMULATED && env.planted() == Some(name)
+}
 
 /// A workflow that can be advanced.
 pub trait Workflow: Send + Sync {

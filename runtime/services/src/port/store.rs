@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use steadfast_core::decision::{ItemPage, Outcome};
 use steadfast_core::execution::Execution;
+use steadfast_core::history::Voices;
 use steadfast_core::queue::{Occupancy, Queue};
 use steadfast_core::worker::Worker;
 use steadfast_core::workflow::{Run, Visit};
@@ -23,8 +24,12 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// A transaction that has begun. Dropping it rolls it back.
     type Tx: Transaction;
 
-    /// Begins a transaction that may write.
-    fn begin(&self) -> impl Future<Output = Result<Self::Tx, StoreError>> + Send;
+    /// Begins a transaction that may write. `purpose` is the name of the step that asks for it:
+    /// for logs and traces, never for a decision.
+    fn begin(
+        &self,
+        purpose: &'static str,
+    ) -> impl Future<Output = Result<Self::Tx, StoreError>> + Send;
 }
 
 /// Why a statement did not do its work. The transaction is rolled back.
@@ -286,6 +291,12 @@ pub trait Transaction: Send {
         &mut self,
         action: &steadfast_core::ActionRef,
     ) -> impl Future<Output = Load<Vec<QueueKey>>> + Send;
+
+    /// Takes down who was listened to for the writes that follow: evidence for whoever checks the
+    /// history, of which no row depends. A store that keeps no journal lets go of it.
+    fn journal(&mut self, voices: Voices) {
+        drop(voices);
+    }
 
     /// Writes rows.
     fn apply(&mut self, batch: Batch<'_>) -> impl Future<Output = Load<()>> + Send;
