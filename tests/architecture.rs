@@ -105,6 +105,11 @@ fn only_the_simulator_knows_its_flag() {
 }
 
 #[test]
+fn only_the_simulator_plants_bugs() {
+    none(source::planters(&source::below(&root(), "")));
+}
+
+#[test]
 fn the_lints_of_core_are_a_superset() {
     none(lints::missing_in_core(&read("clippy.toml"), &read("core/clippy.toml")));
 }

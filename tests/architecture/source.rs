@@ -14,6 +14,8 @@ const UNFINISHED: &[&str] =
     &[concat!("todo", "!("), concat!("unimplemented", "!("), concat!("#[", "ignore")];
 const FLAG: &[&str] = &[concat!("cfg(", "madsim)"), concat!("cfg!(", "madsim)")];
 const FLAG_NEGATED: &str = concat!("not(", "madsim)");
+const CLAIM: &str = concat!("const SIM", "ULATED");
+const CLAIM_DENIED: &str = ": bool = false;";
 
 /// A file of Rust.
 #[derive(Debug, Clone)]
@@ -80,6 +82,13 @@ pub(crate) fn flag_readers(sources: &[Source]) -> Vec<String> {
     let mut complaints = texts(&others, FLAG);
     complaints.extend(texts(&others, &[FLAG_NEGATED]));
     complaints
+}
+
+/// Worlds outside the simulator in which bugs could be planted.
+pub(crate) fn planters(sources: &[Source]) -> Vec<String> {
+    let others: Vec<Source> =
+        sources.iter().filter(|source| !source.path.starts_with("sim/")).cloned().collect();
+    find(&others, &[CLAIM], |_, after| !after.starts_with(CLAIM_DENIED))
 }
 
 /// Every `select!` that does not open with `biased;`: its order is drawn from a process-wide
@@ -199,5 +208,20 @@ mod tests {
             assert_eq!(flag_readers(&file("runtime/src/x.rs", text)).len(), 1, "{text}");
             assert_eq!(flag_readers(&file("sim/src/x.rs", text)).len(), 0, "{text}");
         }
+    }
+
+    #[test]
+    fn a_world_with_planted_bugs_is_seen_unless_it_is_the_simulator() {
+        let claims = [": bool = true;", ": bool = cfg!(test);", ":bool=true;"];
+        for claim in claims {
+            let text = format!("impl Env for World {{\n    {CLAIM}{claim}\n}}");
+            assert_eq!(
+                planters(&file("runtime/src/x.rs", &text)),
+                [format!("runtime/src/x.rs:2: {CLAIM}")]
+            );
+            assert_eq!(planters(&file("sim/src/x.rs", &text)).len(), 0, "{claim}");
+        }
+        let denied = format!("    {CLAIM}{CLAIM_DENIED}\n");
+        assert_eq!(planters(&file("runtime/services/src/x.rs", &denied)).len(), 0);
     }
 }
