@@ -2,7 +2,7 @@
 
 use crate::execution::{ExecutionInput, Refusal};
 use crate::id::{ExecutionId, QueueKey};
-use crate::queue::{LimitOverride, Queue};
+use crate::queue::{LimitOverride, Occupancy, Queue};
 use crate::status::Status;
 use crate::unit::Unit;
 
@@ -50,9 +50,14 @@ pub fn enter(unit: &mut Unit, id: ExecutionId) {
     let key = execution.queue.clone();
     let occupancy = unit.occupancy(&key);
     let now = unit.now;
+    let queue = unit.queues.find(&key).expect("the queue is loaded");
+    let free = occupancy.waiting == 0 && has_room(unit, queue, &occupancy);
+    let twice = unit.is_planted("place_given_out_twice");
     let queue = unit.queues.edit(&key).expect("the queue is loaded");
     let order = queue.take_order(now);
-    let free = occupancy.waiting == 0 && queue.has_room(&occupancy);
+    if twice {
+        queue.next_order = order;
+    }
     let input = if free {
         let unschedulable_at = unit.unschedulable_at(id);
         ExecutionInput::Admit { order: Some(order), unschedulable_at }
@@ -60,6 +65,16 @@ pub fn enter(unit: &mut Unit, id: ExecutionId) {
         ExecutionInput::Wait(order)
     };
     unit.tell(id, &input).expect("a requested execution can enter its queue");
+}
+
+fn has_room(unit: &Unit, queue: &Queue, occupancy: &Occupancy) -> bool {
+    if unit.is_planted("paused_queue_admits") {
+        return Queue { paused: false, ..queue.clone() }.has_room(occupancy);
+    }
+    if unit.is_planted("operator_limit_ignored") {
+        return Queue { operator_limit: None, ..queue.clone() }.has_room(occupancy);
+    }
+    queue.has_room(occupancy)
 }
 
 /// Sets or lifts an operator's limit on a queue and lets through whoever it now lets through.
@@ -92,7 +107,8 @@ fn change(unit: &mut Unit, key: &QueueKey, edit: impl FnOnce(&mut Queue)) {
     let queue = unit.queues.edit(key).expect("the queue is loaded");
     edit(queue);
     queue.updated_at = now;
-    unit.promote(key);
+    let most = if unit.is_planted("promote_one_on_raise") { 1 } else { u64::MAX };
+    unit.promote_up_to(most, key);
 }
 
 /// Cancels an execution: at once if no worker has it, else by asking its worker.

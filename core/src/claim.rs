@@ -61,7 +61,10 @@ pub fn claim(
     permits: u32,
 ) -> Result<Vec<Assignment>, WorkerRefusal> {
     check_current(unit, worker)?;
-    let row = unit.worker(&worker.name).expect("the worker was just checked").clone();
+    let mut row = unit.worker(&worker.name).expect("the worker was just checked").clone();
+    if row.state == WorkerState::Draining && unit.is_planted("drain_keeps_claiming") {
+        row.state = WorkerState::Active;
+    }
     let ready = |e: &&Execution| e.status == Status::Ready && may_take(unit, &row, e);
     let ids: Vec<ExecutionId> =
         unit.executions().filter(ready).take(permits as usize).map(|e| e.id).collect();
@@ -97,7 +100,11 @@ pub fn dispatch(unit: &mut Unit, mut loads: Vec<(WorkerId, u32)>) {
     let ids: Vec<ExecutionId> = unit.executions().filter(ready).map(|e| e.id).collect();
     for id in ids {
         let execution = unit.execution(id).expect("it was just listed");
+        let blind = unit.is_planted("dispatch_to_the_first_worker");
         let load_of = |worker: &Worker| {
+            if blind {
+                return 0;
+            }
             loads.iter().find(|(name, _)| *name == worker.id()).map_or(0, |(_, load)| *load)
         };
         let candidates: Vec<Candidate<'_>> =
@@ -129,7 +136,8 @@ pub fn accept(
     token: FencingToken,
 ) -> Result<Assignment, AcceptRefusal> {
     check_current(unit, worker)?;
-    if unit.worker(&worker.name).is_some_and(|row| row.state == WorkerState::Draining) {
+    let draining = unit.worker(&worker.name).is_some_and(|row| row.state == WorkerState::Draining);
+    if draining && !unit.is_planted("draining_worker_accepts") {
         return Err(WorkerRefusal::Draining.into());
     }
     // Tokens are numbers and easily mixed up; an offer is for one worker alone.
@@ -175,7 +183,7 @@ pub fn release(unit: &mut Unit, id: ExecutionId, token: FencingToken) -> Result<
     }
     let status = unit.tell(id, &ExecutionInput::Release(token))?;
     unit.hear(id, token, None);
-    if status != Status::Ready {
+    if status != Status::Ready || unit.is_planted("give_back_arms_no_timer") {
         return Ok(status);
     }
     // It waits for a worker anew, and must not do so for ever.

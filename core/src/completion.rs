@@ -49,11 +49,34 @@ pub fn complete(unit: &mut Unit, report: Report) -> Result<Status, Refusal> {
         error = Some(format!("its result is nested deeper than {MAX_DEPTH} levels"));
         (ending, result) = (Ending::Failed, Value::Null);
     }
+    let was_over = execution.status.is_terminal();
+    let presented = token;
+    let any = unit.is_planted("report_accepted_with_any_token");
+    let token = if any { execution.token() } else { presented };
     let entropy = unit.draw();
-    let status = unit.tell(id, &ExecutionInput::Finish { token, ending, entropy })?;
-    unit.hear(id, token, None);
-    if status.is_terminal() && (!result.is_null() || error.is_some()) {
+    let status = match unit.tell(id, &ExecutionInput::Finish { token, ending, entropy }) {
+        Ok(status) => status,
+        Err(refusal) => {
+            take_in_part(unit, id, refusal, Outcome { result, error });
+            return Err(refusal);
+        }
+    };
+    unit.hear(id, presented, None);
+    let ended = status.is_terminal() && !was_over;
+    let kept = ended || unit.is_planted("result_of_a_failed_attempt_is_kept");
+    if kept && (!result.is_null() || error.is_some()) {
         unit.leave(id, Outcome { result, error });
     }
     Ok(status)
+}
+
+/// What a refused report must not change; only planted bugs make it.
+fn take_in_part(unit: &mut Unit, id: ExecutionId, refusal: Refusal, left: Outcome) {
+    let fenced = matches!(refusal, Refusal::Fenced { .. });
+    if fenced && unit.is_planted("result_taken_from_a_fenced_report") {
+        unit.leave(id, left);
+    }
+    if unit.is_planted("counter_instead_of_rows") {
+        unit.free_a_slot_too_many(id);
+    }
 }

@@ -7,7 +7,7 @@ use crate::execution::{Cause, Ending, Execution, ExecutionInput, Refusal};
 use crate::id::{ExecutionId, WorkerId, WorkerName};
 use crate::status::Status;
 use crate::unit::Unit;
-use crate::worker::{WorkerInput, WorkerRefusal, select};
+use crate::worker::{Worker, WorkerInput, WorkerRefusal, WorkerState, select};
 use crate::{admission, claim};
 
 /// Does what is due for a loaded execution whose `wake_at` has passed.
@@ -30,7 +30,7 @@ pub fn wake(unit: &mut Unit, id: ExecutionId) -> Result<Status, Refusal> {
             return Ok(unit.execution(id).map_or(Status::Requested, |e| e.status));
         }
         Status::Queued => ExecutionInput::ExpireInQueue,
-        Status::Ready if select::is_schedulable(execution, unit.workers.iter()) => {
+        Status::Ready if may_be_scheduled(unit, execution) => {
             ExecutionInput::KeepLooking(unit.unschedulable_at(id))
         }
         Status::Ready => ExecutionInput::GiveUp,
@@ -46,6 +46,11 @@ pub fn wake(unit: &mut Unit, id: ExecutionId) -> Result<Status, Refusal> {
         over => return Err(Refusal::Over(over)),
     };
     unit.tell(id, &input)
+}
+
+fn may_be_scheduled(unit: &Unit, execution: &Execution) -> bool {
+    select::is_schedulable(execution, unit.workers.iter())
+        && !unit.is_planted("busy_workers_count_as_none")
 }
 
 /// Takes an attempt away from a worker that does not hold its lease any more.
@@ -83,6 +88,11 @@ pub fn check_workers(unit: &mut Unit) -> Vec<WorkerName> {
         let _ = tell_worker(unit, &name, &WorkerInput::Doubt(doubt));
         if tell_worker(unit, &name, &WorkerInput::Expire(drift)).is_ok() {
             died.push(name);
+        } else if unit.is_planted("sweep_by_age_alone")
+            && let Some(worker) = unit.workers.edit(&name)
+            && worker.state == WorkerState::Suspect
+        {
+            worker.state = WorkerState::Dead;
         }
     }
     died
@@ -99,13 +109,32 @@ pub fn tell_worker(
 ) -> Result<(), WorkerRefusal> {
     let now = unit.now;
     let mut row = unit.worker(name).ok_or(WorkerRefusal::Gone)?.clone();
-    row.handle(input, now)?;
+    let was = row.state;
+    let readdressed = readdress(unit, &row, input);
+    row.handle(readdressed.as_ref().unwrap_or(input), now)?;
+    let beat = matches!(input, WorkerInput::Beat(..));
+    if beat && was == WorkerState::Suspect && unit.is_planted("beat_does_not_restore_active") {
+        row.state = was;
+    }
     let speaker = input.speaker(&row);
     *unit.workers.edit(name).expect("the worker was just found") = row;
     if let Some(incarnation) = speaker {
         unit.hear_worker(WorkerId { name: name.clone(), incarnation });
     }
     Ok(())
+}
+
+/// What a process says, addressed to whichever process has its name now; only planted bugs do so.
+fn readdress(unit: &Unit, row: &Worker, input: &WorkerInput) -> Option<WorkerInput> {
+    match input {
+        WorkerInput::Leave(_) if unit.is_planted("deregister_by_name") => {
+            Some(WorkerInput::Leave(row.incarnation))
+        }
+        WorkerInput::Beat(_, lease) if unit.is_planted("beat_by_name") => {
+            Some(WorkerInput::Beat(row.incarnation, *lease))
+        }
+        _ => None,
+    }
 }
 
 /// A stopping worker gives back every loaded attempt of its own that has not started.

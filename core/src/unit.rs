@@ -6,6 +6,7 @@
 //! which draws the consequences that must not be forgotten: the freed slot promotes the next in
 //! line, the parent run hears of the end, the worker is told to stop.
 
+mod planted;
 mod rows;
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -246,7 +247,11 @@ impl Unit {
         let now = self.now;
         let mut execution = self.executions.find(&id).expect("the execution is loaded").clone();
         let before = execution.clone();
-        execution.handle(input, now)?;
+        if self.planted.is_some() {
+            self.handle_wrongly(&mut execution, input)?;
+        } else {
+            execution.handle(input, now)?;
+        }
         let after = execution.clone();
         *self.executions.edit(&id).expect("the execution is loaded") = execution;
         self.note_line(&after, Some(before.status), Some(after.status));
@@ -259,15 +264,25 @@ impl Unit {
     /// # Panics
     /// If the queue was not loaded.
     pub fn promote(&mut self, key: &QueueKey) {
-        loop {
+        self.promote_up_to(u64::MAX, key);
+    }
+
+    /// [`Unit::promote`], for `most` waiters.
+    pub(crate) fn promote_up_to(&mut self, most: u64, key: &QueueKey) {
+        for _ in 0..most {
             let queue = self.queues.find(key).expect("the queue is loaded");
             let occupancy = self.occupancy(key);
-            if occupancy.waiting == 0 || !queue.has_room(&occupancy) {
+            let room =
+                queue.has_room(&occupancy) || self.is_planted("promote_without_capacity_check");
+            if occupancy.waiting == 0 || !room {
                 return;
             }
-            let head = self.line.get(key).and_then(|line| line.first()).copied();
+            let head = self.line.get(key).and_then(|line| self.head(line)).copied();
             // Beyond the horizon someone unseen may stand further ahead.
-            let seen = |order: Order| occupancy.horizon.is_none_or(|horizon| order <= horizon);
+            let seen = |order: Order| {
+                occupancy.horizon.is_none_or(|horizon| order <= horizon)
+                    || self.is_planted("horizon_ignored")
+            };
             match head {
                 Some((order, id)) if seen(order) => {
                     let until = self.unschedulable_at(id);
@@ -280,6 +295,13 @@ impl Unit {
                 }
             }
         }
+    }
+
+    fn head<'a>(
+        &self,
+        line: &'a BTreeSet<(Order, ExecutionId)>,
+    ) -> Option<&'a (Order, ExecutionId)> {
+        if self.is_planted("promote_newest_first") { line.last() } else { line.first() }
     }
 
     /// When to stop looking for a worker, for an execution that gets a slot now.
@@ -316,7 +338,9 @@ impl Unit {
         if after.status == before.status {
             return;
         }
-        if after.status == Status::Ready {
+        let unannounced =
+            before.status == Status::Queued && self.is_planted("promotion_without_dispatch");
+        if after.status == Status::Ready && !unannounced {
             self.publish(match &after.work {
                 Work::Workflow => Message::Advance(after.id),
                 Work::Runtime(runtime) => {
@@ -331,18 +355,25 @@ impl Unit {
             self.tell(after.id, &ExecutionInput::Retry).expect("the delay is over");
         }
         let freed = before.status.holds_slot() && !after.status.holds_slot();
-        if freed || after.status == Status::Queued {
+        if (freed && !self.leaves_the_slot_empty(after)) || after.status == Status::Queued {
             self.promote(&after.queue);
+        }
+        if freed && self.is_planted("release_by_queue_key") {
+            self.release_somebody_else(after);
         }
     }
 
     fn follow_end(&mut self, after: &Execution) {
-        if let Some(cause) = after.cause {
+        if let Some(cause) = after.cause
+            && !self.is_planted("engine_end_leaves_no_reason")
+        {
             let error = Some(cause.sentence().to_string());
             let outcome = Outcome { result: Value::Null, error };
             self.results.entry(after.id).or_insert(outcome);
         }
-        if after.order.is_some() {
+        let uncounted = self.occupancy(&after.queue).waiting == 0
+            && self.is_planted("stats_not_refreshed_when_empty");
+        if after.order.is_some() && !uncounted {
             let now = self.now;
             let queue = self.queues.edit(&after.queue).expect("the queue is loaded");
             queue.completed += 1;

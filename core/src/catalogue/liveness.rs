@@ -41,7 +41,11 @@ pub(super) const LIVENESS: &[Law] = &[
         kind: Kind::Liveness,
         scope: Scope::Transition,
         why: "Slots stand empty while people wait.",
-        mutants: &["promote_one_on_raise", "retry_sleeps_in_handler"],
+        mutants: &[
+            "promote_one_on_raise",
+            "retry_returns_before_release",
+            "cancel_skips_promotion",
+        ],
         failures: &["F14", "F17", "F25"],
     },
     Law {
@@ -54,7 +58,13 @@ pub(super) const LIVENESS: &[Law] = &[
         kind: Kind::Liveness,
         scope: Scope::World,
         why: "A job neither succeeds nor fails, and whoever asked for it is never told.",
-        mutants: &["claim_marks_done_before_work", "failed_attempt_read_as_terminal"],
+        mutants: &[
+            "retry_sleeps_in_handler",
+            "failed_attempt_read_as_terminal",
+            "claim_answer_lost_is_forgotten",
+            "orphans_not_swept",
+            "claim_marks_done_before_work",
+        ],
         failures: &[
             "F5", "F19", "F28", "F29", "F31", "F32", "F36", "F41", "F46", "F48", "F55", "F58",
             "F59", "F60", "F64",
@@ -70,7 +80,7 @@ pub(super) const LIVENESS: &[Law] = &[
         kind: Kind::Liveness,
         scope: Scope::World,
         why: "All the work is done and the workflow still shows as running.",
-        mutants: &["join_not_rechecked"],
+        mutants: &["join_not_rechecked", "sweep_trusts_hints", "ack_before_work"],
         failures: &["F7", "F22", "F23", "F24", "F26", "F32", "F45", "F55", "F57", "F66", "F67"],
     },
     Law {
@@ -96,7 +106,7 @@ pub(super) const LIVENESS: &[Law] = &[
         scope: Scope::World,
         why: "A short network fault takes capacity away until somebody restarts the worker by \
             hand.",
-        mutants: &["beat_does_not_restore_active"],
+        mutants: &["beat_does_not_restore_active", "lost_worker_does_not_return"],
         failures: &["F38"],
     },
     Law {
@@ -169,7 +179,7 @@ pub(super) const LIVENESS: &[Law] = &[
         kind: Kind::Liveness,
         scope: Scope::World,
         why: "Somebody cancels a job, and it runs on or shows as cancelling for ever.",
-        mutants: &["cancel_grace_not_armed"],
+        mutants: &["cancel_grace_not_armed", "cancel_does_not_reach_children"],
         failures: &["F43"],
     },
     Law {

@@ -56,7 +56,7 @@ mod safety;
 
 pub use failure::{Applies, FAILURES, Failure, Subject};
 pub use law::{Kind, LAWS, Law, LawId, Scope};
-pub use mutant::{MUTANTS, Mutant};
+pub use mutant::{Due, MUTANTS, Mutant};
 pub use render::render_catalogue;
 pub use rule::Rule;
 

@@ -4,7 +4,9 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{Applies, FAILURES, Failure, Kind, LAWS, Law, LawId, MUTANTS, Mutant, Rule, Subject};
+use super::{
+    Applies, Due, FAILURES, Failure, Kind, LAWS, Law, LawId, MUTANTS, Mutant, Rule, Subject,
+};
 
 /// The whole catalogue in markdown, as kept in `docs/catalogue.md`.
 pub fn render_catalogue() -> String {
@@ -112,14 +114,19 @@ fn mutants() -> String {
     let mut text = String::from(
         "## Planted bugs\n\n\
         Each is planted alone, and a simulation that does not report a broken law has failed. The \
-        first law is the one that the bug is meant for.\n\n\
+        first law is the one that the bug is meant for. Some wait for the part that they belong \
+        to.\n\n\
         | bug | what is made wrong | breaks |\n|---|---|---|\n",
     );
     for mutant in MUTANTS {
-        let Mutant { name, statement, law, also } = mutant;
+        let Mutant { name, statement, law, also, due } = mutant;
         let laws = core::iter::once(law).chain(*also).map(|id: &LawId| link(id.code()));
         let name = format!("<a id=\"{name}\"></a>`{name}`");
-        text.push_str(&row(&[name, cell(statement), list(laws)]));
+        let wrong = match due {
+            Due::Now => cell(statement),
+            Due::Later(reason) => format!("{} *Waits.* {}", cell(statement), cell(reason)),
+        };
+        text.push_str(&row(&[name, wrong, list(laws)]));
     }
     text
 }

@@ -14,7 +14,13 @@ pub(super) const SAFETY: &[Law] = &[
         kind: Kind::Safety,
         scope: Scope::Transition,
         why: "Two deployments run against a host that was promised one at a time.",
-        mutants: &["counter_instead_of_rows", "promote_without_capacity_check"],
+        mutants: &[
+            "counter_instead_of_rows",
+            "promote_without_capacity_check",
+            "paused_queue_admits",
+            "operator_limit_ignored",
+            "occupancy_counted_before_the_lock",
+        ],
         failures: &["F1", "F12", "F16", "F17", "F33", "F42"],
     },
     Law {
@@ -28,7 +34,12 @@ pub(super) const SAFETY: &[Law] = &[
         scope: Scope::World,
         why: "The books show one holder while a worker that nobody can reach still works on a \
             second copy.",
-        mutants: &["lease_loss_ignored_by_worker"],
+        mutants: &[
+            "lease_loss_ignored_by_worker",
+            "fence_after_the_lease",
+            "superseded_worker_runs_on",
+            "stop_only_heard_from_hints",
+        ],
         failures: &["F40"],
     },
     Law {
@@ -42,7 +53,7 @@ pub(super) const SAFETY: &[Law] = &[
         scope: Scope::Transition,
         why: "The newest request goes out first, and an unlucky one starves behind those that came \
             after it.",
-        mutants: &["promote_newest_first"],
+        mutants: &["promote_newest_first", "horizon_ignored"],
         failures: &["F12", "F14"],
     },
     Law {
@@ -56,11 +67,7 @@ pub(super) const SAFETY: &[Law] = &[
         scope: Scope::Transition,
         why: "A slot without an owner narrows the queue for good; a slot freed on somebody else's \
             behalf lets one too many in.",
-        mutants: &[
-            "retry_returns_before_release",
-            "cancelled_waiter_is_promoted",
-            "release_by_queue_key",
-        ],
+        mutants: &["release_by_queue_key"],
         failures: &["F1", "F13", "F15", "F16", "F27", "F43"],
     },
     Law {
@@ -72,7 +79,7 @@ pub(super) const SAFETY: &[Law] = &[
         kind: Kind::Safety,
         scope: Scope::Transition,
         why: "A restart sends people to the back of the line, or one request stands in it twice.",
-        mutants: &["readmission_takes_a_new_number"],
+        mutants: &["readmission_takes_a_new_number", "place_given_out_twice"],
         failures: &["F12", "F14"],
     },
     Law {
@@ -85,7 +92,11 @@ pub(super) const SAFETY: &[Law] = &[
         kind: Kind::Safety,
         scope: Scope::Transition,
         why: "Two workers each believe that the job is theirs, and what they write is mixed.",
-        mutants: &["start_without_compare_and_set"],
+        mutants: &[
+            "report_accepted_with_any_token",
+            "token_reused_after_a_loss",
+            "start_without_compare_and_set",
+        ],
         failures: &["F30", "F33", "F40", "F49"],
     },
     Law {
@@ -124,7 +135,11 @@ pub(super) const SAFETY: &[Law] = &[
         kind: Kind::Safety,
         scope: Scope::Transition,
         why: "The status tells of one attempt and the result of another.",
-        mutants: &["result_taken_from_a_fenced_report"],
+        mutants: &[
+            "result_taken_from_a_fenced_report",
+            "engine_end_leaves_no_reason",
+            "result_of_a_failed_attempt_is_kept",
+        ],
         failures: &["F2", "F40"],
     },
     Law {
@@ -163,6 +178,11 @@ pub(super) const SAFETY: &[Law] = &[
         why: "A job stays unfinished for ever, and nothing in the system will ever look at it \
             again.",
         mutants: &[
+            "give_back_arms_no_timer",
+            "offer_without_deadline",
+            "delay_not_armed",
+            "unknown_commit_taken_for_success",
+            "conflict_taken_for_done",
             "publish_outside_the_transaction",
             "skip_and_ack_when_busy",
             "dead_letter_unroutable",
@@ -206,7 +226,7 @@ pub(super) const SAFETY: &[Law] = &[
         kind: Kind::Safety,
         scope: Scope::Snapshot,
         why: "The step after a fan-out runs twice: two deployments, two e-mails.",
-        mutants: &["successor_without_unique_key"],
+        mutants: &["occurrence_not_counted", "successor_without_unique_key"],
         failures: &["F4", "F20", "F21"],
     },
     Law {
@@ -232,7 +252,7 @@ pub(super) const SAFETY: &[Law] = &[
         scope: Scope::Log,
         why: "Two branches end together, one overwrites the other, and the join behind them waits \
             for ever.",
-        mutants: &["progress_as_a_rewritten_list"],
+        mutants: &["progress_as_a_rewritten_list", "completion_counted_again"],
         failures: &["F24"],
     },
     Law {
@@ -271,7 +291,7 @@ pub(super) const SAFETY: &[Law] = &[
         kind: Kind::Safety,
         scope: Scope::Transition,
         why: "A rolling update kills jobs that began after the shutdown had started.",
-        mutants: &["drain_keeps_claiming"],
+        mutants: &["drain_keeps_claiming", "draining_worker_accepts"],
         failures: &["F31"],
     },
     Law {
@@ -284,7 +304,7 @@ pub(super) const SAFETY: &[Law] = &[
         kind: Kind::Safety,
         scope: Scope::Transition,
         why: "Work that is merely slow, or waiting its turn, is declared dead.",
-        mutants: &["sweep_by_age_alone"],
+        mutants: &["sweep_by_age_alone", "busy_workers_count_as_none"],
         failures: &["F35", "F42", "F60"],
     },
     Law {
@@ -297,7 +317,7 @@ pub(super) const SAFETY: &[Law] = &[
         scope: Scope::Transition,
         why: "The old process of a restarted worker shuts down late and takes the new one out of \
             service.",
-        mutants: &["deregister_by_name"],
+        mutants: &["deregister_by_name", "beat_by_name"],
         failures: &["F38"],
     },
     Law {
@@ -310,7 +330,7 @@ pub(super) const SAFETY: &[Law] = &[
         scope: Scope::Log,
         why: "A client that repeats a request after a lost answer starts the job twice, or is told \
             two different endings.",
-        mutants: &["submit_key_checked_by_reading"],
+        mutants: &["unknown_commit_taken_for_failure", "submit_key_checked_by_reading"],
         failures: &["F15", "F33", "F62"],
     },
     Law {
@@ -375,7 +395,12 @@ pub(super) const SAFETY: &[Law] = &[
         kind: Kind::Safety,
         scope: Scope::Log,
         why: "A cancelled job starts all the same, or is retried after it was stopped.",
-        mutants: &["retry_after_cancel"],
+        mutants: &[
+            "retry_after_cancel",
+            "cancelled_waiter_is_promoted",
+            "rescue_ignores_the_cancel",
+            "start_ignores_the_cancel",
+        ],
         failures: &["F43"],
     },
     Law {
@@ -389,7 +414,7 @@ pub(super) const SAFETY: &[Law] = &[
         scope: Scope::Transition,
         why: "A job runs more often than its author allowed, or a healthy message is given up \
             because machines were moved under it.",
-        mutants: &["delivery_counts_as_a_start"],
+        mutants: &["one_retry_too_many", "delivery_counts_as_a_start"],
         failures: &["F27", "F59"],
     },
     Law {
@@ -428,7 +453,7 @@ pub(super) const SAFETY: &[Law] = &[
         kind: Kind::Safety,
         scope: Scope::Log,
         why: "A workflow reports success although one of its branches never ran.",
-        mutants: &["run_closed_by_item_status"],
+        mutants: &["run_closed_by_item_status", "run_ends_with_open_items"],
         failures: &["F66", "F67"],
     },
 ];

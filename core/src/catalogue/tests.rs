@@ -90,6 +90,10 @@ fn every_entry_is_told_in_sentences() {
     }
     for mutant in MUTANTS {
         assert!(is_prose(mutant.statement), "{}", mutant.name);
+        match mutant.due {
+            Due::Now => {}
+            Due::Later(reason) => assert!(is_prose(reason), "{}", mutant.name),
+        }
     }
     for failure in FAILURES {
         let code = failure.code;

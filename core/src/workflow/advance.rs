@@ -84,6 +84,11 @@ pub fn advance(
 ) -> Result<(), Need> {
     let execution = unit.execution(id).expect("the execution is loaded").clone();
     match execution.status {
+        Status::Ready
+            if execution.failures > 0 && unit.is_planted("failed_attempt_read_as_terminal") =>
+        {
+            Ok(())
+        }
         Status::Ready => begin(unit, &execution, program, facts),
         Status::Running => step(unit, &execution, program, facts),
         status if status.is_terminal() => {
@@ -151,11 +156,12 @@ fn clean_up(unit: &mut Unit, execution: &Execution, program: Program<'_>, facts:
     let open = |visit: &&Visit| visit.key.run == id && visit.is_open();
     let keys: Vec<TaskKey> = unit.visits.iter().filter(open).map(|v| v.key.clone()).collect();
     let mut live = facts.more_children;
+    let by_status = unit.is_planted("run_closed_by_item_status");
     for key in keys {
         let visit = unit.visits.edit(&key).expect("it was just listed");
         if visit.ended == visit.created {
             visit.abandon();
-        } else {
+        } else if !by_status {
             live = true;
         }
     }
@@ -182,10 +188,16 @@ pub fn abort(unit: &mut Unit, id: ExecutionId, error: &str) {
 
 /// Counts every loaded child that has ended, once.
 fn fold_children(unit: &mut Unit, run: ExecutionId, facts: &Facts) {
-    let ended = |e: &&Execution| e.parent() == Some(run) && e.awaits_folding();
+    let missing = unit.is_planted("abandoned_missing_from_terminal_set");
+    let is_over = |e: &Execution| !(missing && e.status == Status::Abandoned);
+    let ended = |e: &&Execution| e.parent() == Some(run) && e.awaits_folding() && is_over(e);
     let children: Vec<Execution> = unit.executions().filter(ended).cloned().collect();
+    let again = unit.is_planted("completion_counted_again");
+    let rewritten = unit.is_planted("progress_as_a_rewritten_list").then(|| unit.visits.clone());
     for child in children {
-        unit.fold(child.id);
+        if !again {
+            unit.fold(child.id);
+        }
         let place = child.place.expect("a child has a place");
         let error = facts.errors.get(&child.id);
         let error = error.or_else(|| unit.outcome(child.id).and_then(|o| o.error.as_ref()));
@@ -194,6 +206,9 @@ fn fold_children(unit: &mut Unit, run: ExecutionId, facts: &Facts) {
             None => error.clone(),
         });
         if let Some(visit) = unit.visits.edit(&place.task) {
+            if let Some(read) = rewritten.as_ref().and_then(|read| read.find(&place.task)) {
+                *visit = read.clone();
+            }
             visit.count(child.status, error.as_deref());
         }
     }
@@ -205,6 +220,9 @@ fn fold_children(unit: &mut Unit, run: ExecutionId, facts: &Facts) {
 /// Cancels what has not started, and asks the rest to stop if the run's policy says so. A nested
 /// run is asked in any case: it must start nothing new, and takes over the policy.
 fn stop_children(unit: &mut Unit, execution: &Execution, graph: &Graph, facts: &Facts) {
+    if unit.is_planted("cancel_does_not_reach_children") {
+        return;
+    }
     let policy = execution.policy.cancellation.unwrap_or(graph.cancellation);
     let stop = |e: &&Execution| {
         e.parent() == Some(execution.id)
@@ -337,7 +355,10 @@ impl<'a> Advance<'a> {
     fn ending(&mut self) -> Result<Option<(Ending, Outcome)>, Need> {
         let open = |v: &&Visit| v.key.run == self.id && v.state != VisitState::Ended;
         let visits: Vec<Visit> = self.unit.visits.iter().filter(open).cloned().collect();
-        if self.facts.more_children || visits.iter().any(|v| v.state == VisitState::Running) {
+        let early = self.unit.is_planted("run_ends_with_open_items");
+        let under_way =
+            |v: &Visit| v.state == VisitState::Running && !(early && v.created == v.total);
+        if self.facts.more_children || visits.iter().any(under_way) {
             return Ok(None);
         }
         if self.unit.execution(self.id).is_some_and(|e| e.cancel_requested) {

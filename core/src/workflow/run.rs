@@ -158,6 +158,12 @@ impl Visit {
         self.concurrency.saturating_sub(under_way).min(self.total - self.created)
     }
 
+    /// How many could be created if none were under way.
+    #[must_use]
+    pub fn whole_window(&self) -> u32 {
+        self.concurrency.min(self.total - self.created)
+    }
+
     /// Whether every execution has ended and been folded in.
     #[must_use]
     pub const fn is_done(&self) -> bool {

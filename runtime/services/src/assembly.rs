@@ -5,7 +5,7 @@ use tracing::warn;
 
 use steadfast_core::Span;
 
-use crate::port::{Broker, Counter, Env, Settle, StoreError, Subscription, Topic};
+use crate::port::{Broker, Counter, Env, Settle, StoreError, Subscription, Topic, is_planted};
 use crate::service::admit::Admitter;
 use crate::service::advance::Advancer;
 use crate::service::complete::{self, Completer};
@@ -122,6 +122,7 @@ async fn consume<E: Env>(
             env.count(Counter::MessagesRedelivered, again as u64);
             let settle = match service.handle(env, &deliveries).await {
                 Ok(()) => Settle::Ack,
+                Err(_) if is_planted(env, "ack_before_work") => Settle::Ack,
                 Err(error) => {
                     warn!(%error, ?topic, "hints are put off");
                     Settle::Delay(Span::from_millis(500))

@@ -79,11 +79,15 @@ impl Advance<'_> {
         }
         let visit = self.unit.visit(key).expect("the visit is loaded");
         let ids = u32::try_from(self.unit.fresh_ids_left()).unwrap_or(u32::MAX);
-        let (first, room) = (visit.created, visit.room());
+        let blind = self.unit.is_planted("window_counts_started_items_only");
+        let room = if blind { visit.whole_window() } else { visit.room() };
+        let first = visit.created;
         let (listed, not_before) = (visit.listed, visit.not_before);
         let (children, error) = self.children(key, first..first + room.min(ids), elements)?;
         let created = u32::try_from(children.len()).unwrap_or(u32::MAX);
-        for (index, prepared) in (first..).zip(children) {
+        let split = self.unit.is_planted("expansion_split_over_commits");
+        let inserted = if split && created > 1 { created / 2 } else { created };
+        for (index, prepared) in (first..).zip(children).take(inserted as usize) {
             let place = ItemKey { task: key.clone(), index: listed.then_some(index) };
             submit_child(self.unit, place, prepared, not_before).expect("an identity is left");
         }

@@ -23,13 +23,21 @@ pub async fn queues<T: Transaction>(
         return Ok(());
     }
     let wanted: Vec<QueueKey> = keys.iter().cloned().collect();
+    let early = if unit.is_planted("occupancy_counted_before_the_lock") {
+        Some(tx.occupancy(&wanted, keys).await?)
+    } else {
+        None
+    };
     let rows = tx.queues(&wanted).await?;
     let limited: BTreeSet<QueueKey> =
         rows.iter().filter(|q| q.limit().is_some()).map(|q| q.key.clone()).collect();
     let known: Vec<QueueKey> = rows.iter().map(|q| q.key.clone()).collect();
     wanted.into_iter().for_each(|key| unit.look_for_queue(key));
     rows.into_iter().for_each(|row| unit.queues.load(row));
-    let counts = tx.occupancy(&known, &limited).await?;
+    let counts = match early {
+        Some(counts) => counts,
+        None => tx.occupancy(&known, &limited).await?,
+    };
     let waiting = |(_, occupancy): &&(QueueKey, Occupancy)| occupancy.waiting > 0;
     let lines: Vec<QueueKey> = counts.iter().filter(waiting).map(|(key, _)| key.clone()).collect();
     let heads = u32::try_from(heads.clamp(1, 1024)).unwrap_or(1024);

@@ -116,7 +116,9 @@ impl<E: Env> Advance<E> {
             let mine = |v: &&Visit| v.key.run == *id;
             let visits: Vec<&Visit> = unit.visits.iter().filter(mine).collect();
             let ended = unit.executions().filter(|e| e.parent() == Some(*id)).count() as u32;
-            needed += visits.iter().map(|v| v.room() + ended.min(v.total - v.created)).sum::<u32>();
+            let blind = unit.is_planted("window_counts_started_items_only");
+            let room = |v: &Visit| if blind { v.whole_window() } else { v.room() };
+            needed += visits.iter().map(|v| room(v) + ended.min(v.total - v.created)).sum::<u32>();
             let first = execution.status == Status::Ready;
             if first || visits.iter().any(|v| v.ended + ended >= v.total) {
                 let window = |t: &workflow::Task| {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use steadfast_core::claim::{self, AcceptRefusal, Assignment};
 use steadfast_core::unit::Unit;
-use steadfast_core::worker::{Worker, WorkerRefusal};
+use steadfast_core::worker::{Worker, WorkerRefusal, WorkerState};
 use steadfast_core::{ExecutionId, FencingToken, Runtime, WorkerId};
 
 use crate::drive::{self, Again, Step, drive};
@@ -77,7 +77,11 @@ impl Step for Claim {
         self.seen = 0;
         drive::worker(tx, unit, &self.worker.name).await?;
         drive::workers(tx, unit).await?;
-        if !unit.worker(&self.worker.name).is_some_and(Worker::takes_work) {
+        let takes = |worker: &Worker| {
+            worker.takes_work()
+                || worker.state == WorkerState::Draining && unit.is_planted("drain_keeps_claiming")
+        };
+        if !unit.worker(&self.worker.name).is_some_and(takes) {
             return Ok(());
         }
         let ready = tx.ready(&self.runtimes, self.look_at).await?;

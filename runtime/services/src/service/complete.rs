@@ -10,7 +10,7 @@ use tracing::warn;
 
 use crate::batcher::Batcher;
 use crate::drive::{self, Again, Step, drive};
-use crate::port::{Counter, Env, Load, StoreError, Transaction};
+use crate::port::{Counter, Env, Load, StoreError, Transaction, is_planted};
 
 /// Takes reports.
 pub type Completer = Batcher<Report, Result<Status, Refusal>>;
@@ -32,6 +32,11 @@ async fn complete_all<E: Env>(env: &E, reports: Vec<Report>) -> Vec<Result<Statu
         match drive(env, &mut step).await {
             Ok(answers) => {
                 count(env, &step.reports, &answers);
+                if is_planted(env, "retry_sleeps_in_handler")
+                    && answers.contains(&Ok(Status::Backoff))
+                {
+                    env.sleep(Span::from_secs(3600)).await;
+                }
                 return answers;
             }
             Err(error @ StoreError::Corrupt(_)) => {

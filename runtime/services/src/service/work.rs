@@ -17,7 +17,9 @@ use tracing::{debug, error, info, warn};
 use super::complete::Completer;
 use super::heartbeat::{self, Introduction};
 use super::{claim, drain};
-use crate::port::{Broker, Ended, Env, Held, Runner, Settle, StoreError, Subscription, Topic};
+use crate::port::{
+    Broker, Ended, Env, Held, Runner, Settle, StoreError, Subscription, Topic, is_planted,
+};
 use attempts::Attempts;
 
 /// How a worker behaves.
@@ -77,6 +79,7 @@ pub async fn work<E: Env, R: Runner>(
                 error!("another process has registered under this worker's name; stopping");
                 return;
             }
+            Lived::Lost if is_planted(&env, "lost_worker_does_not_return") => return,
             Lived::Lost => warn!("the lease was lost; registering as a new worker"),
         }
     }
@@ -122,6 +125,8 @@ impl<E: Env, R: Runner> Worker<E, R> {
         };
         match lived {
             Lived::Stopped => self.stop(stop).await,
+            Lived::Superseded if is_planted(&self.env, "superseded_worker_runs_on") => {}
+            Lived::Lost if is_planted(&self.env, "lease_loss_ignored_by_worker") => {}
             // Whoever has taken the attempts over relies on this worker not running them.
             Lived::Superseded | Lived::Lost => self.attempts.stop_all(),
         }
@@ -277,6 +282,9 @@ impl<E: Env, R: Runner> Worker<E, R> {
 
     /// A fifth of the lease is left for stopping the work.
     fn fence_after(&self, lease: Span) -> Span {
+        if is_planted(&self.env, "fence_after_the_lease") {
+            return lease.times(3);
+        }
         Span::from_micros(lease.as_micros() / 5 * 4)
     }
 
@@ -295,11 +303,12 @@ impl<E: Env, R: Runner> Worker<E, R> {
     /// Compares what the store thinks this worker has with what it has: stops what should be
     /// stopped, and gives up what it knows nothing of (a claim whose answer was lost).
     async fn reconcile(&self, held: &[Held]) {
-        for attempt in held.iter().filter(|held| held.cancel_requested) {
+        let deaf = is_planted(&self.env, "stop_only_heard_from_hints");
+        for attempt in held.iter().filter(|held| held.cancel_requested && !deaf) {
             self.attempts.stop(attempt.execution, attempt.token);
         }
         let unknown = self.attempts.unknown_twice(held);
-        if !unknown.is_empty() {
+        if !unknown.is_empty() && !is_planted(&self.env, "claim_answer_lost_is_forgotten") {
             warn!(count = unknown.len(), "giving up attempts that this worker does not have");
             if let Err(error) = drain::give_up(&self.env, unknown).await {
                 warn!(%error, "could not give up attempts");
@@ -319,6 +328,7 @@ impl<E: Env, R: Runner> Worker<E, R> {
             () = self.env.sleep(self.config.shutdown_timeout) => {}
             // A draining worker still has to keep its lease.
             _ = self.renew() => {}
+            () = self.claim_all(), if is_planted(&self.env, "drain_keeps_claiming") => {}
         }
         self.attempts.abandon_all();
     }

@@ -1,0 +1,200 @@
+//! The bugs that wait for the part that they belong to.
+
+use super::{Due, Mutant};
+use crate::catalogue::law::LawId::*;
+
+pub(super) const LATER: &[Mutant] = &[
+    Mutant {
+        name: "start_without_compare_and_set",
+        statement: "A worker's start is written without the condition on status and token.",
+        law: S5,
+        also: &[S1p, S6],
+        due: Due::Later(
+            "The simulated store is where it belongs, and that asks for no planted bug yet.",
+        ),
+    },
+    Mutant {
+        name: "ack_without_token",
+        statement: "Acknowledging deletes the message by its id alone.",
+        law: S9,
+        also: &[S11],
+        due: Due::Later("There is no transport yet in which a message is a row with a token."),
+    },
+    Mutant {
+        name: "renew_without_token",
+        statement: "Renewing moves the visibility time by message id alone and reports success.",
+        law: S9,
+        also: &[],
+        due: Due::Later("There is no transport yet in which a message is a row with a token."),
+    },
+    Mutant {
+        name: "send_without_unique_key",
+        statement: "A message is inserted under a fresh id, so that a send repeated after an \
+            unknown commit inserts it again.",
+        law: S10,
+        also: &[],
+        due: Due::Later("There is no transport yet in which a message is a row with a token."),
+    },
+    Mutant {
+        name: "publish_outside_the_transaction",
+        statement: "The message is published after the commit and no outbox row is written.",
+        law: S11,
+        also: &[L2],
+        due: Due::Later("There is no transport yet that writes an outbox."),
+    },
+    Mutant {
+        name: "skip_and_ack_when_busy",
+        statement: "A consumer that finds the claim held acknowledges the message instead of \
+            deferring it.",
+        law: S11,
+        also: &[L4],
+        due: Due::Later(
+            "No service claims a run before it works on it; a compare-and-set on the row decides.",
+        ),
+    },
+    Mutant {
+        name: "dead_letter_unroutable",
+        statement: "The dead-letter exchange has no binding that matches the keys of dead letters.",
+        law: S11,
+        also: &[],
+        due: Due::Later("There is no transport yet in which a message is a row with a token."),
+    },
+    Mutant {
+        name: "poison_is_dropped",
+        statement: "A message beyond its maximum of starts is deleted instead of parked.",
+        law: S11,
+        also: &[L11],
+        due: Due::Later("There is no transport yet in which a message is a row with a token."),
+    },
+    Mutant {
+        name: "completed_only_guard",
+        statement: "The guard before effects recognises only completed, so every other end repeats \
+            its effects.",
+        law: S12,
+        also: &[S13],
+        due: Due::Later("No service plans or sends effects yet."),
+    },
+    Mutant {
+        name: "guard_fails_open",
+        statement: "An error in the lookup of the effect ledger is taken for not yet sent.",
+        law: S12,
+        also: &[],
+        due: Due::Later("No service plans or sends effects yet."),
+    },
+    Mutant {
+        name: "effects_planned_at_first_report",
+        statement: "Success effects are planned when the attempt reports, before cancel and retry \
+            have decided the final status.",
+        law: S13,
+        also: &[],
+        due: Due::Later("No service plans or sends effects yet."),
+    },
+    Mutant {
+        name: "successor_without_unique_key",
+        statement: "A successor is looked up and then inserted, without a unique key.",
+        law: S14,
+        also: &[],
+        due: Due::Later(
+            "The simulated store is where it belongs, and that asks for no planted bug yet.",
+        ),
+    },
+    Mutant {
+        name: "countdown_barrier_with_reset",
+        statement: "A barrier is a number that members of any generation count down and that \
+            arming resets.",
+        law: S18,
+        also: &[],
+        due: Due::Later("No service uses barriers yet."),
+    },
+    Mutant {
+        name: "submit_key_checked_by_reading",
+        statement: "A submit looks for its key and then inserts, without a unique key.",
+        law: S22,
+        also: &[],
+        due: Due::Later(
+            "The simulated store is where it belongs, and that asks for no planted bug yet.",
+        ),
+    },
+    Mutant {
+        name: "leader_without_compare_and_set",
+        statement: "Firing a schedule inserts and moves the due time without comparing it with the \
+            one that was read.",
+        law: S25,
+        also: &[],
+        due: Due::Later("No service fires schedules yet."),
+    },
+    Mutant {
+        name: "transport_read_from_config",
+        statement: "Dispatch uses the transport configured now instead of the one pinned in the \
+            row.",
+        law: S26,
+        also: &[],
+        due: Due::Later("No service drains a transport yet."),
+    },
+    Mutant {
+        name: "delivery_counts_as_a_start",
+        statement: "The budget is charged when a message is claimed instead of when its work \
+            starts.",
+        law: S28,
+        also: &[],
+        due: Due::Later("An offer that expires is charged as a loss today."),
+    },
+    Mutant {
+        name: "retention_ignores_references",
+        statement: "Retention removes tombstones by age although a live message still refers to \
+            them.",
+        law: S29,
+        also: &[S12],
+        due: Due::Later("Nothing is removed yet."),
+    },
+    Mutant {
+        name: "journal_records_another_time",
+        statement: "The time written to the journal is read after the decision instead of being \
+            the one that it was given.",
+        law: S30,
+        also: &[],
+        due: Due::Later(
+            "The simulated store is where it belongs, and that asks for no planted bug yet.",
+        ),
+    },
+    Mutant {
+        name: "claim_marks_done_before_work",
+        statement: "The claim of a message writes the mark that a redelivery reads as done.",
+        law: L4,
+        also: &[S11],
+        due: Due::Later(
+            "No service claims a run before it works on it; a compare-and-set on the row decides.",
+        ),
+    },
+    Mutant {
+        name: "status_before_effects",
+        statement: "The final status is committed first and the effects are planned in a second \
+            transaction.",
+        law: L8,
+        also: &[S13],
+        due: Due::Later("No service plans or sends effects yet."),
+    },
+    Mutant {
+        name: "drain_counts_terminal_executions",
+        statement: "The count of executions pinned to a transport leaves out the condition on \
+            status.",
+        law: L9,
+        also: &[],
+        due: Due::Later("No service drains a transport yet."),
+    },
+    Mutant {
+        name: "rearm_waits_for_the_leader",
+        statement: "Expired claims are re-armed only by the process that holds the leader lease.",
+        law: L10,
+        also: &[],
+        due: Due::Later("There is no transport yet in which a message is a row with a token."),
+    },
+    Mutant {
+        name: "parked_left_out_of_inspection",
+        statement: "The query behind the inspection endpoint lists ready and claimed messages \
+            only.",
+        law: L11,
+        also: &[],
+        due: Due::Later("There is no transport yet in which a message is a row with a token."),
+    },
+];

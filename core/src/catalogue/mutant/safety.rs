@@ -1,0 +1,376 @@
+//! The bugs that can be planted today and break a safety law.
+
+use super::{Due, Mutant};
+use crate::catalogue::law::LawId::*;
+
+pub(super) const SAFETY: &[Mutant] = &[
+    Mutant {
+        name: "counter_instead_of_rows",
+        statement: "Each report lowers the number of slots in use, whether it is taken or refused, \
+            instead of leaving it to a count of rows.",
+        law: S1,
+        also: &[S3, L14],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "promote_without_capacity_check",
+        statement: "A promotion lets waiters through without comparing the holders with the limit.",
+        law: S1,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "paused_queue_admits",
+        statement: "Admission of a newcomer looks at the limit of its queue and not at whether the \
+            queue is paused.",
+        law: S1,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "operator_limit_ignored",
+        statement: "Admission of a newcomer compares with the limit that the definition declares, \
+            whatever an operator has set.",
+        law: S1,
+        also: &[L3],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "occupancy_counted_before_the_lock",
+        statement: "The holders of a queue are counted first and its row is locked after that, so \
+            the count may be out of date.",
+        law: S1,
+        also: &[S2, S29, L3],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "lease_loss_ignored_by_worker",
+        statement: "A worker whose renewals fail lets its actions run on after its lease has \
+            ended.",
+        law: S1p,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "fence_after_the_lease",
+        statement: "A worker that cannot renew waits for three leases before it stops its work, \
+            instead of for four fifths of one.",
+        law: S1p,
+        also: &[S5],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "superseded_worker_runs_on",
+        statement: "A process that hears that a newer one has its name stops claiming and lets its \
+            actions run on.",
+        law: S1p,
+        also: &[S21],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "stop_only_heard_from_hints",
+        statement: "A worker stops an attempt when a message tells it to, and does not look at \
+            what its beats are answered.",
+        law: S1p,
+        also: &[L13],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "promote_newest_first",
+        statement: "Promotion takes the waiter with the highest order number instead of the \
+            lowest.",
+        law: S2,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "horizon_ignored",
+        statement: "A promotion takes the waiters that were loaded for the whole line, though some \
+            that were not stand further ahead.",
+        law: S2,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "release_by_queue_key",
+        statement: "A release takes the slot of another holder of the queue key as well, and sends \
+            it back into the line.",
+        law: S3,
+        also: &[S1, S5, S7],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "readmission_takes_a_new_number",
+        statement: "An execution that stands in line again for a retry gets a fresh order number \
+            instead of keeping its own.",
+        law: S4,
+        also: &[S2, S24],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "place_given_out_twice",
+        statement: "The order number that is given to a newcomer is not counted up in the queue's \
+            row.",
+        law: S4,
+        also: &[S2, S3, S24],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "report_accepted_with_any_token",
+        statement: "A report is taken for the present attempt, whichever token it presents.",
+        law: S5,
+        also: &[S6, S8, S28],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "token_reused_after_a_loss",
+        statement: "An execution that was lost and is claimed again keeps the number, and so the \
+            token, of the attempt before.",
+        law: S5,
+        also: &[S7],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "late_report_overwrites_terminal",
+        statement: "A finish report with the newest token is applied to an execution that is over.",
+        law: S6,
+        also: &[S7, S22, S24],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "stale_status_is_applied",
+        statement: "A finish report with the newest token is applied whatever the status is, also \
+            while the execution waits for its next attempt.",
+        law: S7,
+        also: &[S6, S8],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "result_taken_from_a_fenced_report",
+        statement: "A report refused for its token still has its result stored.",
+        law: S8,
+        also: &[S6],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "engine_end_leaves_no_reason",
+        statement: "An execution that the engine itself ends gets its status and no sentence that \
+            says why.",
+        law: S8,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "result_of_a_failed_attempt_is_kept",
+        statement: "The result of a failed attempt is stored although the execution is tried \
+            again.",
+        law: S8,
+        also: &[S6, L4],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "give_back_arms_no_timer",
+        statement: "An attempt that was given back waits for a worker without a time after which \
+            somebody looks at it again.",
+        law: S11,
+        also: &[L4],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "offer_without_deadline",
+        statement: "An offer to a worker sets no timer for the answer.",
+        law: S11,
+        also: &[L4],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "delay_not_armed",
+        statement: "A task with a delay is created and the timer that would start it is not set.",
+        law: S11,
+        also: &[L4, L5],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "unknown_commit_taken_for_success",
+        statement: "A commit whose answer was lost is taken for done, and the caller is told so.",
+        law: S11,
+        also: &[S1p, S5, S22, L4],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "conflict_taken_for_done",
+        statement: "A commit that was refused because somebody else was faster is taken for done, \
+            and the caller is told so.",
+        law: S11,
+        also: &[S1p, S5, S22, L4],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "occurrence_not_counted",
+        statement: "A visit of a task is created and the run does not count it.",
+        law: S14,
+        also: &[S16, L5],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "expansion_split_over_commits",
+        statement: "The items of a list are inserted in several commits, and the count of all of \
+            them is written with the first.",
+        law: S15,
+        also: &[S17, L5],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "progress_as_a_rewritten_list",
+        statement: "Each completion is folded into the count as it was read at the beginning, so \
+            the last of several overwrites the others.",
+        law: S16,
+        also: &[L5],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "completion_counted_again",
+        statement: "A completion is counted in its visit and not marked as folded in, so the next \
+            look counts it again.",
+        law: S16,
+        also: &[S31, L5],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "window_counts_started_items_only",
+        statement: "Free places in the window are computed from what this commit has created and \
+            leave out what is under way.",
+        law: S17,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "drain_keeps_claiming",
+        statement: "A worker that drains goes on claiming until its process exits.",
+        law: S19,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "draining_worker_accepts",
+        statement: "A worker that drains accepts what was offered to it before.",
+        law: S19,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "sweep_by_age_alone",
+        statement: "A sweep declares dead whatever worker has not been heard of for a fixed time \
+            and does not look at its lease.",
+        law: S20,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "busy_workers_count_as_none",
+        statement: "An execution that waits for a worker too long is given up, though those that \
+            could run it are merely busy.",
+        law: S20,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "deregister_by_name",
+        statement: "Deregistration addresses the worker's name and leaves out the incarnation.",
+        law: S21,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "beat_by_name",
+        statement: "A beat addresses the worker's name and leaves out the incarnation, so an old \
+            process keeps itself alive.",
+        law: S21,
+        also: &[S1p, S5],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "unknown_commit_taken_for_failure",
+        statement: "A submit whose commit has an unknown outcome is decided again under new \
+            identities, without looking for the old ones.",
+        law: S22,
+        also: &[S11],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "abandoned_missing_from_terminal_set",
+        statement: "The set of terminal statuses that a run folds in lacks abandoned.",
+        law: S23,
+        also: &[L5],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "stats_not_refreshed_when_empty",
+        statement: "An end that promotes nobody returns before it is counted in the queue's row.",
+        law: S24,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "retry_after_cancel",
+        statement: "A retriable failure goes to backoff without looking whether a cancel was \
+            requested.",
+        law: S27,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "cancelled_waiter_is_promoted",
+        statement: "Cancelling a waiter notes that it was asked for and leaves it in the line.",
+        law: S27,
+        also: &[S3, L13, L14],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "rescue_ignores_the_cancel",
+        statement: "An attempt lost with its worker is tried again without looking whether a \
+            cancel was requested.",
+        law: S27,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "start_ignores_the_cancel",
+        statement: "An offer is accepted and started without looking whether a cancel was \
+            requested.",
+        law: S27,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "one_retry_too_many",
+        statement: "The count of failures is compared with the number of retries as if it had not \
+            been raised yet.",
+        law: S28,
+        also: &[L12],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "queue_length_not_checked",
+        statement: "Admission never compares the number of waiters with the maximum length.",
+        law: S29,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "run_closed_by_item_status",
+        statement: "A run that is over is closed when its items have been asked to stop, whether \
+            or not their ends were folded in.",
+        law: S31,
+        also: &[L5, L14],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "run_ends_with_open_items",
+        statement: "A run ends when all its items have been created, and does not wait for those \
+            under way.",
+        law: S31,
+        also: &[S16, L5],
+        due: Due::Now,
+    },
+];

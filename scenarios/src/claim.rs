@@ -1,3 +1,0 @@
-//! Stories about the exclusive right to run.
-
-pub(crate) mod race;
