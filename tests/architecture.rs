@@ -8,6 +8,8 @@
 mod edges;
 #[path = "architecture/lints.rs"]
 mod lints;
+#[path = "architecture/planted.rs"]
+mod planted;
 #[path = "architecture/source.rs"]
 mod source;
 #[path = "architecture/tree.rs"]
@@ -107,6 +109,11 @@ fn only_the_simulator_knows_its_flag() {
 #[test]
 fn only_the_simulator_plants_bugs() {
     none(source::planters(&source::below(&root(), "")));
+}
+
+#[test]
+fn every_planted_bug_is_known_and_stands_somewhere() {
+    none(planted::strays(&source::below(&root(), ""), steadfast_core::catalogue::MUTANTS));
 }
 
 #[test]

@@ -24,6 +24,24 @@ pub(crate) struct Source {
     text: String,
 }
 
+impl Source {
+    /// A file that may not exist.
+    #[cfg(test)]
+    pub(crate) fn new(path: &str, text: &str) -> Self {
+        Self { path: path.into(), text: text.into() }
+    }
+
+    /// Where it is, from the root.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What it says, without comments.
+    pub(crate) fn code(&self) -> String {
+        code_of(&self.text)
+    }
+}
+
 /// Every `.rs` file below `folder`, in order of path; build output and hidden folders are passed
 /// over.
 pub(crate) fn below(root: &Path, folder: &str) -> Vec<Source> {
