@@ -4,8 +4,9 @@
 //! for luck but waits for a fact or lets a named span pass, and it ends in an expectation.
 //! [`SCENARIOS`] is the table of contents.
 
-mod claim;
+mod library;
 mod seeds;
+mod swarm;
 mod sweep;
 
 use std::future::Future;
@@ -13,6 +14,7 @@ use std::pin::Pin;
 
 use steadfast_sim::{Outcome, Settings, World, run_seed};
 
+pub use library::library;
 pub use seeds::{SEEDS_VARIABLE, Seeds, parse_seed};
 pub use sweep::{Broken, Tally, jobs_by_default, sweep};
 
@@ -48,4 +50,4 @@ impl Scenario {
 }
 
 /// Every story.
-pub static SCENARIOS: &[Scenario] = &[claim::race::SCENARIO];
+pub static SCENARIOS: &[Scenario] = &[swarm::SCENARIO];

@@ -55,7 +55,7 @@ impl Tally {
         add_counts(&mut self.judged, outcome.judged.clone());
         let seed = outcome.seed;
         for violation in &outcome.violations {
-            self.broken.push(Broken { law: violation.law.name, seed, step: violation.step });
+            self.broken.push(Broken { law: violation.law.name(), seed, step: violation.step });
         }
         let is_lowest = self.first_report.as_ref().is_none_or(|(lowest, _)| seed < *lowest);
         if !outcome.held() && is_lowest {

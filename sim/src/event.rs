@@ -2,7 +2,12 @@
 
 use std::fmt;
 
+use steadfast_core::{ExecutionId, Status};
+
 use crate::SimTime;
+use crate::broker::TOPICS;
+use crate::database::STATEMENTS;
+use crate::fault::STRIKES;
 
 /// How many numbers an event can carry.
 pub const PAYLOAD_WORDS: usize = 3;
@@ -70,9 +75,30 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.kind.name)?;
         for (field, word) in self.kind.fields.iter().zip(self.payload) {
-            write!(f, " {field}={word}")?;
+            match word_for(field, word) {
+                Some(text) => write!(f, " {text}")?,
+                None => write!(f, " {field}={word}")?,
+            }
         }
         Ok(())
+    }
+}
+
+/// What a number stands for, where it stands for something.
+fn word_for(field: &str, word: u64) -> Option<String> {
+    let at = usize::try_from(word).ok()?;
+    let name = |names: &[&str]| names.get(at).map(ToString::to_string);
+    match field {
+        "execution" => Some(ExecutionId(word).to_string()),
+        "status" => Status::ALL.get(at).map(|status| status.as_str().to_owned()),
+        "step" => name(kinds::STEPS),
+        "statement" => name(STATEMENTS),
+        "topic" => name(TOPICS),
+        "strike" => STRIKES.get(at).map(|strike| strike.name().to_owned()),
+        "worker_state" => name(&["active", "suspect", "dead", "draining", "gone"]),
+        "peer" => name(&["from the store", "from the broker"]),
+        "how" => name(&["ack", "delay", "park"]),
+        _ => None,
     }
 }
 
@@ -86,17 +112,86 @@ pub mod kinds {
     pub static KILLED: Kind = Kind::new("killed", &["incarnation"]);
     /// A killed node was started again under its old name.
     pub static RESTARTED: Kind = Kind::new("restarted", &["incarnation"]);
+    /// A node stands still.
+    pub static PAUSED: Kind = Kind::new("paused", &[]);
+    /// A paused node goes on.
+    pub static RESUMED: Kind = Kind::new("resumed", &[]);
+    /// A node cannot reach a peer.
+    pub static CUT: Kind = Kind::new("cut", &["peer"]);
+    /// A node reaches everything again.
+    pub static HEALED: Kind = Kind::new("healed", &[]);
+    /// A node's clock was set ahead, or behind.
+    pub static CLOCK_SET: Kind = Kind::new("clock_set", &["micros", "behind"]);
+    /// A fault struck at a port.
+    pub static STRUCK: Kind = Kind::new("struck", &["strike"]);
 
-    /// The store gave the claim to a node under a new token.
-    pub static CLAIM_GRANTED: Kind = Kind::new("claim_granted", &["token", "to"]);
-    /// The store refused a take because the claim had moved on since it was read.
-    pub static CLAIM_REFUSED: Kind = Kind::new("claim_refused", &["seen", "current"]);
-    /// The store gave the claim back to everyone.
-    pub static CLAIM_FREED: Kind = Kind::new("claim_freed", &["token"]);
-    /// The store refused a release under a token that is no longer the current one.
-    pub static RELEASE_REFUSED: Kind = Kind::new("release_refused", &["presented", "current"]);
-    /// A worker was told that the claim is its own.
-    pub static CLAIM_WON: Kind = Kind::new("claim_won", &["token"]);
-    /// A worker was told that somebody else was faster.
-    pub static CLAIM_LOST: Kind = Kind::new("claim_lost", &["seen"]);
+    /// A transaction began.
+    pub static BEGUN: Kind = Kind::new("begun", &["tx", "step"]);
+    /// A statement has read.
+    pub static LOADED: Kind = Kind::new("loaded", &["tx", "statement", "rows"]);
+    /// A statement has written.
+    pub static WROTE: Kind = Kind::new("wrote", &["tx", "rows"]);
+    /// A transaction waits for a lock of another one.
+    pub static WAITED: Kind = Kind::new("waits_for_lock", &["tx", "holder"]);
+    /// A transaction was rolled back.
+    pub static ROLLED_BACK: Kind = Kind::new("rolled_back", &["tx", "step"]);
+    /// A transaction was committed.
+    pub static COMMITTED: Kind = Kind::new("committed", &["tx", "step", "rows"]);
+
+    /// An execution came into a status; in the lane of its worker, if it has one.
+    pub static EXECUTION: Kind = Kind::new("execution", &["execution", "status", "attempt"]);
+    /// What is known of a worker, and until when its lease is.
+    pub static WORKER: Kind = Kind::new("worker", &["incarnation", "worker_state", "lease_until"]);
+    /// How far a visit of a workflow task is.
+    pub static VISIT: Kind = Kind::new("visit", &["execution", "ended", "total"]);
+
+    /// A message was published.
+    pub static PUBLISHED: Kind = Kind::new("published", &["message", "topic", "about"]);
+    /// A message reached a consumer.
+    pub static DELIVERED: Kind = Kind::new("delivered", &["message", "topic", "redelivered"]);
+    /// A message went nowhere.
+    pub static LOST: Kind = Kind::new("lost", &["message", "topic"]);
+    /// A delivery was settled.
+    pub static SETTLED: Kind = Kind::new("settled", &["message", "how"]);
+
+    /// An action's process began to run.
+    pub static ACTION_BEGAN: Kind = Kind::new("action_began", &["execution", "attempt"]);
+    /// An action's process is gone.
+    pub static ACTION_ENDED: Kind = Kind::new("action_ended", &["execution", "attempt"]);
+    /// A client was told that its submission was accepted.
+    pub static ACCEPTED: Kind = Kind::new("accepted", &["item", "execution"]);
+    /// A client was told that its submission was not accepted.
+    pub static REFUSED: Kind = Kind::new("refused", &["item"]);
+    /// An operator did something.
+    pub static OPERATED: Kind = Kind::new("operated", &["operation", "execution"]);
+    /// All faults are over; what is left must come to rest.
+    pub static SECOND_ACT: Kind = Kind::new("second_act", &[]);
+
+    /// The steps of services, by number.
+    pub const STEPS: &[&str] = &[
+        "other",
+        "submit",
+        "admit",
+        "claim",
+        "accept",
+        "complete",
+        "advance",
+        "sweep",
+        "check workers",
+        "find missed",
+        "register",
+        "heartbeat",
+        "drain",
+        "give up",
+        "dispatch",
+        "cancel",
+        "change queues",
+        "tell worker",
+    ];
+
+    /// The number of a step.
+    #[must_use]
+    pub fn step(name: &str) -> u64 {
+        STEPS.iter().position(|step| *step == name).unwrap_or(0) as u64
+    }
 }

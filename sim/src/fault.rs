@@ -1,24 +1,204 @@
-//! What can be done to a world.
+//! What can be done to a world. Each variant reads as a sentence, and is counted by name.
 
-/// A fault, or its mending. Each is counted by name every time it strikes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fault {
-    /// A node's process dies without a chance to say so.
-    Kill,
-    /// A dead node's process starts again under the same name.
-    Restart,
+use serde::{Deserialize, Serialize};
+
+use crate::chance::Site;
+
+/// Declares an enum of faults with their names and the whole list.
+macro_rules! faults {
+    ($(#[$doc:meta])* $name:ident $all:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+        )]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($(#[$vdoc])* $variant,)+ }
+
+        /// All of them.
+        pub const $all: &[$name] = &[$($name::$variant,)+];
+
+        impl $name {
+            /// Its name in reports.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+        }
+    };
 }
 
-impl Fault {
-    /// Every fault.
-    pub const ALL: &'static [Self] = &[Self::Kill, Self::Restart];
+faults! {
+    /// A fault at a port, at one logical point.
+    Strike STRIKES {
+        /// The process dies at this await.
+        Crash = "crash",
+        /// The pool hands out a connection that was reaped while it idled.
+        DeadConnection = "dead_connection",
+        /// The connection is reset before the statement arrives; the transaction is rolled back.
+        ConnectionReset = "connection_reset",
+        /// The store refuses a statement for no fault of its own.
+        StatementFails = "statement_fails",
+        /// The store refuses to serialize the transaction.
+        SerializationRefused = "serialization_refused",
+        /// A statement takes far longer than usual.
+        SlowStatement = "slow_statement",
+        /// A statement takes longer than its timeout, and is cancelled.
+        StatementTimesOut = "statement_times_out",
+        /// The commit lands, and its answer is lost.
+        CommitLandsReplyLost = "commit_lands_reply_lost",
+        /// The connection is lost before the commit arrives; nobody can tell.
+        CommitLost = "commit_lost",
+        /// The commit is refused.
+        CommitRefused = "commit_refused",
+        /// The commit lands at once, and its answer comes late.
+        CommitAnswersLate = "commit_answers_late",
+        /// The broker cannot be reached; nothing is published.
+        PublishFails = "publish_fails",
+        /// The broker has taken the messages, and its confirm is lost.
+        ConfirmLost = "confirm_lost",
+        /// A message is confirmed and goes nowhere.
+        MessageLost = "message_lost",
+        /// A message arrives twice.
+        MessageDoubled = "message_doubled",
+        /// A message is overtaken by later ones.
+        MessageLate = "message_late",
+        /// The channel closes: what was delivered comes again, and its receipts are void.
+        ChannelCloses = "channel_closes",
+        /// The answer about a delivery does not arrive; it comes again later.
+        SettleLost = "settle_lost",
+        /// The subscription is refused.
+        SubscribeFails = "subscribe_fails",
+    }
+}
 
-    /// Its name in reports.
+impl Strike {
+    /// What can strike at a site. At most one does, the first that is drawn.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Kill => "kill",
-            Self::Restart => "restart",
+    pub const fn at(site: Site) -> &'static [Self] {
+        match site {
+            Site::Begin => &[Self::Crash, Self::DeadConnection],
+            Site::Load | Site::Write => &[
+                Self::Crash,
+                Self::ConnectionReset,
+                Self::StatementFails,
+                Self::SerializationRefused,
+                Self::SlowStatement,
+                Self::StatementTimesOut,
+            ],
+            Site::Commit => &[
+                Self::Crash,
+                Self::CommitLandsReplyLost,
+                Self::CommitLost,
+                Self::CommitRefused,
+                Self::CommitAnswersLate,
+            ],
+            Site::Publish => &[Self::Crash, Self::PublishFails, Self::ConfirmLost],
+            Site::Deliver => {
+                &[Self::MessageLost, Self::MessageDoubled, Self::MessageLate, Self::ChannelCloses]
+            }
+            Site::Settle => &[Self::Crash, Self::ChannelCloses, Self::SettleLost],
+            Site::Subscribe => &[Self::Crash, Self::SubscribeFails],
         }
+    }
+
+    /// The family that it comes and goes with.
+    #[must_use]
+    pub const fn family(self) -> Family {
+        match self {
+            Self::Crash => Family::Crash,
+            Self::DeadConnection | Self::ConnectionReset => Family::Connection,
+            Self::StatementFails
+            | Self::SerializationRefused
+            | Self::SlowStatement
+            | Self::StatementTimesOut => Family::Statement,
+            Self::CommitLandsReplyLost
+            | Self::CommitLost
+            | Self::CommitRefused
+            | Self::CommitAnswersLate => Family::Commit,
+            Self::PublishFails
+            | Self::ConfirmLost
+            | Self::MessageLost
+            | Self::MessageDoubled
+            | Self::MessageLate
+            | Self::ChannelCloses
+            | Self::SettleLost
+            | Self::SubscribeFails => Family::Message,
+        }
+    }
+}
+
+faults! {
+    /// Faults that a seed has all together, or not at all.
+    Family FAMILIES {
+        /// Processes die and come back.
+        Crash = "crash",
+        /// Connections to the store break.
+        Connection = "connection",
+        /// Statements fail or are slow.
+        Statement = "statement",
+        /// Commits fail or leave their outcome open.
+        Commit = "commit",
+        /// Messages are lost, doubled, late, or void.
+        Message = "message",
+        /// Links are cut.
+        Partition = "partition",
+        /// Processes stand still.
+        Pause = "pause",
+        /// Clocks go wrong.
+        Clock = "clock",
+        /// The store or the broker goes away and comes back.
+        Outage = "outage",
+        /// Actions hang, or do not stop when they are told to.
+        Action = "action",
+        /// People cancel, pause and change limits.
+        Operator = "operator",
+    }
+}
+
+faults! {
+    /// Something done to a part of the world, and its mending.
+    Fault FAULTS {
+        /// A node's process dies without a chance to say so.
+        Kill = "kill",
+        /// A node's host is gone: nobody closes its connections.
+        LoseHost = "lose_host",
+        /// A dead node's process starts again under the same name.
+        Restart = "restart",
+        /// A node stands still; time goes on.
+        Pause = "pause",
+        /// A paused node goes on.
+        Resume = "resume",
+        /// A node cannot reach the store.
+        CutStore = "cut_store",
+        /// A node cannot reach the broker.
+        CutBroker = "cut_broker",
+        /// A node reaches everything again.
+        Heal = "heal",
+        /// A node's clock jumps.
+        ClockJump = "clock_jump",
+        /// The store's clock jumps.
+        StoreClockJump = "store_clock_jump",
+        /// The store restarts: connections break, what was not committed is rolled back.
+        StoreRestart = "store_restart",
+        /// The store refuses everything.
+        StoreDown = "store_down",
+        /// The store works again.
+        StoreUp = "store_up",
+        /// The broker restarts and forgets what was not durable.
+        BrokerRestart = "broker_restart",
+        /// The broker refuses everything.
+        BrokerDown = "broker_down",
+        /// The broker works again.
+        BrokerUp = "broker_up",
+        /// A strike at a port; the log says which.
+        Strike = "strike",
+        /// An operator cancels an execution.
+        Cancel = "cancel",
+        /// An operator changes a limit.
+        ChangeLimit = "change_limit",
+        /// An operator pauses a queue, or lets it go on.
+        PauseQueue = "pause_queue",
+        /// An operator drains a worker.
+        Drain = "drain",
     }
 }

@@ -1,18 +1,135 @@
-//! The laws, and the shape of what watches them.
+//! What a run is judged by: the laws of the engine, and those that any story must keep.
 
-mod one_winner_per_token;
+use std::fmt;
 
-pub use one_winner_per_token::OneWinnerPerToken;
+use steadfast_core::catalogue::LawId;
 
 use crate::Event;
 
-/// What must hold, by name.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Law {
+/// What must hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Law {
+    /// A law of the engine.
+    Engine(LawId),
+    /// A law of the simulated world.
+    World(WorldLaw),
+}
+
+/// What a story must keep, whatever it tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum WorldLaw {
+    /// What a story waits for comes to pass before its deadline.
+    ComesToPass,
+    /// A run ends within its limits.
+    Finishes,
+    /// Nothing panics.
+    NoPanic,
+    /// Killed is dead.
+    NothingOutlivesTheWorld,
+    /// A case means something in this version.
+    CaseMatches,
+    /// No service writes a row that a store refuses as impossible.
+    RowsAreSound,
+}
+
+impl WorldLaw {
+    /// Every one.
+    pub const ALL: &'static [Self] = &[
+        Self::ComesToPass,
+        Self::Finishes,
+        Self::NoPanic,
+        Self::NothingOutlivesTheWorld,
+        Self::CaseMatches,
+        Self::RowsAreSound,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::ComesToPass => "comes_to_pass",
+            Self::Finishes => "finishes",
+            Self::NoPanic => "no_panic",
+            Self::NothingOutlivesTheWorld => "nothing_outlives_the_world",
+            Self::CaseMatches => "case_matches",
+            Self::RowsAreSound => "rows_are_sound",
+        }
+    }
+
+    const fn statement(self) -> &'static str {
+        match self {
+            Self::ComesToPass => "what a story waits for comes to pass before its deadline",
+            Self::Finishes => {
+                "a run ends within its limits of simulated time, events and wall time"
+            }
+            Self::NoPanic => "nothing panics",
+            Self::NothingOutlivesTheWorld => {
+                "when every node is killed, no process of any node is left"
+            }
+            Self::CaseMatches => "every point that a case speaks of is reached",
+            Self::RowsAreSound => "no service writes a row that a store refuses as impossible",
+        }
+    }
+}
+
+impl From<LawId> for Law {
+    fn from(id: LawId) -> Self {
+        Self::Engine(id)
+    }
+}
+
+impl From<WorldLaw> for Law {
+    fn from(law: WorldLaw) -> Self {
+        Self::World(law)
+    }
+}
+
+impl Law {
+    /// Every law.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let engine = LawId::ALL.iter().map(|id| Self::Engine(*id));
+        engine.chain(WorldLaw::ALL.iter().map(|law| Self::World(*law)))
+    }
+
     /// A sentence in `snake_case`.
-    pub name: &'static str,
-    /// The same as prose.
-    pub statement: &'static str,
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Engine(id) => id.name(),
+            Self::World(law) => law.name(),
+        }
+    }
+
+    /// What must hold, as prose.
+    #[must_use]
+    pub fn statement(self) -> &'static str {
+        match self {
+            Self::Engine(id) => id.law().statement,
+            Self::World(law) => law.statement(),
+        }
+    }
+
+    /// Its code in the catalogue, if it has one.
+    #[must_use]
+    pub fn code(self) -> Option<&'static str> {
+        match self {
+            Self::Engine(id) => Some(id.code()),
+            Self::World(_) => None,
+        }
+    }
+
+    /// The law called `name`, or with this code.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().find(|law| law.name() == name || law.code() == Some(name))
+    }
+}
+
+impl fmt::Display for Law {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.code() {
+            Some(code) => write!(f, "{code} {}", self.name()),
+            None => f.write_str(self.name()),
+        }
+    }
 }
 
 /// Watches one law over the events of one run.
@@ -21,7 +138,7 @@ pub struct Law {
 /// what happened. `end` is asked once, when the story is over and every node is still up.
 pub trait Checker: Send {
     /// The law that is watched.
-    fn law(&self) -> &'static Law;
+    fn law(&self) -> Law;
 
     /// Judges one event.
     ///
@@ -37,41 +154,3 @@ pub trait Checker: Send {
         Ok(())
     }
 }
-
-/// The laws by name.
-pub mod laws {
-    use super::Law;
-
-    /// Watched by [`super::OneWinnerPerToken`].
-    pub static ONE_WINNER_PER_TOKEN: Law = Law {
-        name: "one_winner_per_token",
-        statement: "each token is granted exactly once, tokens rise by one, and at most the \
-                    node that was granted one is ever told that it won it",
-    };
-    /// Watched by `World::until`: what a story waits for comes to pass before its deadline.
-    pub static COMES_TO_PASS: Law = Law {
-        name: "comes_to_pass",
-        statement: "what a story waits for comes to pass before its deadline",
-    };
-    /// Watched by the runner.
-    pub static FINISHES: Law = Law {
-        name: "finishes",
-        statement: "a run ends within its limits of simulated time, events and wall time",
-    };
-    /// Watched by the runner.
-    pub static NO_PANIC: Law = Law { name: "no_panic", statement: "nothing panics" };
-    /// Watched by the runner.
-    pub static NOTHING_OUTLIVES_THE_WORLD: Law = Law {
-        name: "nothing_outlives_the_world",
-        statement: "when every node is killed, no process of any node is left",
-    };
-}
-
-/// Every law.
-pub static LAWS: &[&Law] = &[
-    &laws::ONE_WINNER_PER_TOKEN,
-    &laws::COMES_TO_PASS,
-    &laws::FINISHES,
-    &laws::NO_PANIC,
-    &laws::NOTHING_OUTLIVES_THE_WORLD,
-];

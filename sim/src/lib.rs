@@ -14,15 +14,25 @@
 //!
 //! No other package of the workspace names madsim.
 
-mod claimer;
-mod claims;
+mod actions;
+mod acts;
+mod broker;
+mod chance;
+mod chores;
+mod database;
+mod deployment;
+mod env;
 mod event;
 mod fault;
 mod hash;
 mod law;
+mod ledger;
+mod library;
+mod liveness;
 mod log;
-mod mutant;
 mod outcome;
+mod physical;
+mod plan;
 mod process;
 mod record;
 mod report;
@@ -32,16 +42,23 @@ mod sync;
 mod time;
 mod world;
 
-pub use claimer::claimer;
-pub use claims::{ClaimStore, Held, NoAnswer, Taking};
+pub use actions::SimRunner;
+pub use broker::{SimBroker, SimSubscription};
+pub use chance::{Point, Site, Struck};
+pub use database::{SimStore, SimTransaction};
+pub use deployment::{Deployment, Fleet};
+pub use env::{SimEnv, Terms};
 pub use event::{Event, Kind, Node, PAYLOAD_WORDS, kinds};
-pub use fault::Fault;
+pub use fault::{FAMILIES, FAULTS, Family, Fault, STRIKES, Strike};
 pub use hash::Digest;
-pub use law::{Checker, LAWS, Law, OneWinnerPerToken, laws};
+pub use law::{Checker, Law, WorldLaw};
+pub use ledger::Ledger;
+pub use library::Library;
+pub use liveness::Watch;
 pub use log::EventLog;
-pub use mutant::{MUTANTS, Mutant};
 pub use outcome::{Outcome, Violation};
-pub use process::Process;
+pub use plan::{Disturb, Disturbance, FleetPlan, Item, Plan, Storm};
+pub use process::{Peer, Process};
 pub use report::{log_line, replay_command, report};
 pub use run::{Settings, run_seed};
 pub use stream::Stream;

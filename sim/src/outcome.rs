@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::{Digest, EventLog, Fault, Law, Node, SimTime};
+use crate::{Digest, EventLog, Law, Node, SimTime};
 
 /// A law that fell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     /// Which.
-    pub law: &'static Law,
+    pub law: Law,
     /// The index of the event at which it fell.
     pub step: u64,
     /// When it fell.
@@ -30,7 +30,7 @@ pub struct Outcome {
     /// The laws that fell; a run ends at the first.
     pub violations: Vec<Violation>,
     /// Every fault in order: when, what, to whom.
-    pub faults: Vec<(SimTime, Fault, Node)>,
+    pub faults: Vec<(SimTime, &'static str, Node)>,
     /// How often each point that a story hopes to reach was reached.
     pub coverage: BTreeMap<&'static str, u64>,
     /// How many events each law judged.
@@ -59,7 +59,7 @@ impl Outcome {
     pub fn fault_counts(&self) -> BTreeMap<&'static str, u64> {
         let mut counts = BTreeMap::new();
         for (_, fault, _) in &self.faults {
-            *counts.entry(fault.name()).or_default() += 1;
+            *counts.entry(*fault).or_default() += 1;
         }
         counts
     }

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::law::laws;
-use crate::{Checker, EventLog, Fault, Kind, Law, Node, Outcome, Settings, SimTime, Violation};
+use steadfast_core::law::{Check, LAWS};
+use steadfast_services::port::Counter;
+
+use crate::law::WorldLaw;
+use crate::{Checker, EventLog, Kind, Law, Node, Outcome, Settings, SimTime, Violation};
 
 /// What a world writes while it runs. Once closed, it takes nothing more.
 pub(crate) struct Record {
@@ -13,8 +16,10 @@ pub(crate) struct Record {
     checkers: Vec<Box<dyn Checker>>,
     judged: BTreeMap<&'static str, u64>,
     violations: Vec<Violation>,
-    faults: Vec<(SimTime, Fault, Node)>,
+    faults: Vec<(SimTime, &'static str, Node)>,
     coverage: BTreeMap<&'static str, u64>,
+    commits: u64,
+    counters: BTreeMap<Counter, u64>,
     last_step: Option<u64>,
     events_max: u64,
     closed_at: Option<SimTime>,
@@ -30,6 +35,8 @@ impl Record {
             violations: Vec::new(),
             faults: Vec::new(),
             coverage: BTreeMap::new(),
+            commits: 0,
+            counters: BTreeMap::new(),
             last_step: settings.until,
             events_max: settings.events_max,
             closed_at: None,
@@ -53,7 +60,7 @@ impl Record {
         let event = self.log.push(at, node, kind, words);
         let mut fallen = None;
         for checker in &mut self.checkers {
-            *self.judged.entry(checker.law().name).or_default() += 1;
+            *self.judged.entry(checker.law().name()).or_default() += 1;
             if let Err(detail) = checker.step(&event) {
                 fallen = Some((checker.law(), detail));
                 break;
@@ -63,7 +70,7 @@ impl Record {
             self.violate(at, law, detail);
         } else if event.index + 1 >= self.events_max {
             let detail = format!("{} events, and no end of it", self.events_max);
-            self.violate(at, &laws::FINISHES, detail);
+            self.violate(at, WorldLaw::Finishes.into(), detail);
         } else if self.last_step == Some(event.index) {
             self.close(at);
         }
@@ -82,7 +89,7 @@ impl Record {
 
     /// Notes that a law fell, and closes. Only the first fall counts: after it the world is no
     /// longer one that the laws speak about.
-    pub(crate) fn violate(&mut self, at: SimTime, law: &'static Law, detail: String) {
+    pub(crate) fn violate(&mut self, at: SimTime, law: Law, detail: String) {
         if !self.is_closed() {
             self.accuse(at, law, detail);
             self.close(at);
@@ -90,18 +97,33 @@ impl Record {
     }
 
     /// Notes that a law fell, even after the end. For what only shows when the world is gone.
-    pub(crate) fn accuse(&mut self, at: SimTime, law: &'static Law, detail: String) {
+    pub(crate) fn accuse(&mut self, at: SimTime, law: Law, detail: String) {
         let step = (self.log.events().len() as u64).saturating_sub(1);
         self.violations.push(Violation { law, step, at, detail });
     }
 
     pub(crate) fn watch(&mut self, checker: Box<dyn Checker>) {
-        self.judged.entry(checker.law().name).or_default();
+        self.judged.entry(checker.law().name()).or_default();
         self.checkers.push(checker);
     }
 
     pub(crate) fn drew(&mut self, name: &'static str, value: String) {
         self.drawn.push((name, value));
+    }
+
+    /// Counts that a law judged something.
+    pub(crate) fn judged(&mut self, law: Law, times: u64) {
+        *self.judged.entry(law.name()).or_default() += times;
+    }
+
+    /// Counts something that services count.
+    pub(crate) fn count(&mut self, counter: Counter, by: u64) {
+        *self.counters.entry(counter).or_default() += by;
+    }
+
+    /// Counts that every law that is judged at a commit judged one more.
+    pub(crate) fn judged_commit(&mut self) {
+        self.commits += 1;
     }
 
     pub(crate) fn cover(&mut self, point: &'static str) {
@@ -110,7 +132,7 @@ impl Record {
         }
     }
 
-    pub(crate) fn strike(&mut self, at: SimTime, fault: Fault, node: Node) {
+    pub(crate) fn strike(&mut self, at: SimTime, fault: &'static str, node: Node) {
         if !self.is_closed() {
             self.faults.push((at, fault, node));
         }
@@ -120,6 +142,16 @@ impl Record {
     pub(crate) fn last_known_time(&self) -> SimTime {
         let last = self.log.events().last().map(|event| event.at);
         self.closed_at.or(last).unwrap_or_default()
+    }
+
+    /// How often each law judged something; those that judge commits judged every one.
+    fn all_judged(&mut self) -> BTreeMap<&'static str, u64> {
+        let mut judged = std::mem::take(&mut self.judged);
+        for (id, check) in LAWS {
+            let times = if matches!(check, Check::History(_)) { 1 } else { self.commits };
+            *judged.entry(id.name()).or_default() += times;
+        }
+        judged
     }
 
     /// Takes out what there is to know.
@@ -133,7 +165,7 @@ impl Record {
             violations: std::mem::take(&mut self.violations),
             faults: std::mem::take(&mut self.faults),
             coverage: std::mem::take(&mut self.coverage),
-            judged: std::mem::take(&mut self.judged),
+            judged: self.all_judged(),
         }
     }
 }

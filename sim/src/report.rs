@@ -29,14 +29,14 @@ pub fn report(scenario: &str, outcome: &Outcome) -> String {
     line(&mut text, "drawn", &join(outcome.drawn.iter().map(|(k, v)| format!("{k} {v}"))));
     for violation in &outcome.violations {
         let (law, step) = (violation.law, violation.step);
-        line(&mut text, "law", &format!("{} fell at step {step}   {}", law.name, violation.at));
-        line(&mut text, "", &format!("it says: {}", law.statement));
+        line(&mut text, "law", &format!("{law} fell at step {step}   {}", violation.at));
+        line(&mut text, "", &format!("it says: {}", law.statement()));
         line(&mut text, "", &format!("instead: {}", violation.detail));
     }
     let faults = outcome
         .faults
         .iter()
-        .map(|(at, fault, node)| format!("{at} {} {}", fault.name(), outcome.log.name(*node)));
+        .map(|(at, fault, node)| format!("{at} {fault} {}", outcome.log.name(*node)));
     line(&mut text, "faults", &join(faults));
     line(&mut text, "reached", &counts(&outcome.coverage));
     line(&mut text, "judged", &counts(&outcome.judged));

@@ -11,17 +11,17 @@ use std::time::{Duration, Instant};
 use madsim::Config;
 use madsim::runtime::Runtime;
 
-use crate::law::laws;
+use crate::law::WorldLaw;
 use crate::sync::lock;
-use crate::{Mutant, Outcome, SimTime, World};
+use crate::{Law, Outcome, SimTime, World};
 
 /// What bounds a run, and what is planted in it. None of this moves a draw.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Stop after the event with this index.
     pub until: Option<u64>,
-    /// A bug to have.
-    pub planted: Option<&'static Mutant>,
+    /// A bug to have, by its name in the catalogue.
+    pub planted: Option<&'static str>,
     /// The most simulated time that a story may take.
     pub sim_time_max: Duration,
     /// The most events that a run may write.
@@ -72,14 +72,14 @@ where
             // The thread has nothing left to do but to end.
             let _ = thread.join();
             if let Err(panic) = result {
-                accuse(&world, &laws::NO_PANIC, panic);
+                accuse(&world, WorldLaw::NoPanic, panic);
             }
         }
         Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
             world.0.given_up.store(true, Ordering::Relaxed);
             let _ = ended.recv_timeout(LAST_GRACE);
             let detail = format!("no end after {:?} of wall time", settings.wall_max);
-            accuse(&world, &laws::FINISHES, detail);
+            accuse(&world, WorldLaw::Finishes, detail);
         }
     }
     let wall = wall_clock().duration_since(begun);
@@ -95,6 +95,7 @@ where
     // First of all on this thread: it also decides how std's maps are seeded.
     let runtime = Runtime::with_seed_and_config(world.seed(), Config::default());
     runtime.block_on(async {
+        world.start_chores();
         let story = madsim::time::timeout(sim_time_max, story(world.clone()));
         tokio::select! {
             biased;
@@ -102,7 +103,7 @@ where
             ended = story => match ended {
                 Ok(()) => world.change(|record, now| record.end(now)),
                 Err(_) => world.violate(
-                    &laws::FINISHES,
+                    WorldLaw::Finishes,
                     format!("no end after {sim_time_max:?} of simulated time"),
                 ),
             }
@@ -110,13 +111,14 @@ where
         let left = world.tear_down().await;
         if left > 0 {
             let detail = format!("{left} processes are left");
-            accuse(&world, &laws::NOTHING_OUTLIVES_THE_WORLD, detail);
+            accuse(&world, WorldLaw::NothingOutlivesTheWorld, detail);
         }
     });
 }
 
 /// Notes a fall that the world could not note itself.
-fn accuse(world: &World, law: &'static crate::Law, detail: String) {
+fn accuse(world: &World, law: impl Into<Law>, detail: String) {
+    let law = law.into();
     let mut record = lock(&world.0.record);
     let at: SimTime = record.last_known_time();
     record.accuse(at, law, detail);

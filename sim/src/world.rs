@@ -1,18 +1,26 @@
 //! The deployment that a story acts on.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use madsim::time::TimeHandle;
+use steadfast_services::port::Counter;
 use tokio::sync::Notify;
 
-use crate::law::{Law, laws};
+use crate::chance::{Chance, Rates, Struck};
+use crate::chores::Chores;
+use crate::fault::{Fault, Strike};
+use crate::law::{Law, WorldLaw};
+use crate::physical::Physical;
 use crate::process::Lives;
 use crate::record::Record;
 use crate::sync::lock;
-use crate::{Checker, Event, Kind, Mutant, Node, Settings, SimTime, Stream};
+use crate::{Checker, Event, Kind, Node, Settings, SimTime, Stream, broker, database, kinds};
+
+/// What a clock that is right shows when a run begins: 2026-01-01.
+const BEGINNING: u64 = 1_767_225_600_000_000;
 
 /// One simulated deployment: its clock, its chance, its nodes and its record.
 ///
@@ -24,9 +32,17 @@ pub struct World(pub(crate) Arc<Shared>);
 /// What the clones of a world, and the runner outside, have in common.
 pub(crate) struct Shared {
     pub(crate) seed: u64,
-    planted: Option<&'static str>,
+    pub(crate) planted: Option<&'static str>,
     pub(crate) record: Mutex<Record>,
     pub(crate) lives: Mutex<Lives>,
+    pub(crate) chance: Mutex<Chance>,
+    pub(crate) chores: Mutex<Chores>,
+    pub(crate) database: Mutex<database::State>,
+    pub(crate) broker: Mutex<broker::State>,
+    pub(crate) physical: Mutex<Physical>,
+    submissions: AtomicU64,
+    /// What is to be let go of before the world may end.
+    pub(crate) last_acts: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
     /// One clone for each process that has not been dropped.
     pub(crate) breath: Arc<()>,
     closed: Notify,
@@ -38,9 +54,16 @@ impl World {
     pub(crate) fn new(seed: u64, settings: &Settings) -> Self {
         Self(Arc::new(Shared {
             seed,
-            planted: settings.planted.map(|mutant| mutant.name),
+            planted: settings.planted,
             record: Mutex::new(Record::new(settings)),
             lives: Mutex::new(BTreeMap::new()),
+            chance: Mutex::new(Chance::new(seed)),
+            chores: Mutex::default(),
+            database: Mutex::default(),
+            broker: Mutex::default(),
+            physical: Mutex::default(),
+            submissions: AtomicU64::new(0),
+            last_acts: Mutex::default(),
             breath: Arc::new(()),
             closed: Notify::new(),
             written: Notify::new(),
@@ -60,16 +83,66 @@ impl World {
         Stream::new(self.0.seed, name)
     }
 
+    /// What a node is called.
+    #[must_use]
+    pub fn name_of(&self, node: Node) -> String {
+        lock(&self.0.record).log.name(node).to_owned()
+    }
+
     /// Simulated time.
     #[must_use]
     pub fn now(&self) -> SimTime {
         SimTime::default().after(TimeHandle::current().elapsed())
     }
 
+    /// Simulated time as microseconds since the epoch, by a clock that is right.
+    #[must_use]
+    pub fn epoch_micros(&self) -> u64 {
+        BEGINNING + self.now().as_nanos() / 1_000
+    }
+
     /// Whether the world was asked to have this bug.
     #[must_use]
-    pub fn planted(&self, mutant: &Mutant) -> bool {
-        self.0.planted == Some(mutant.name)
+    pub fn is_planted(&self, mutant: &str) -> bool {
+        self.0.planted == Some(mutant)
+    }
+
+    /// From now on exactly these strikes happen at ports.
+    pub fn follow(&self, script: &[Struck]) {
+        lock(&self.0.chance).follow(script);
+    }
+
+    /// From now on strikes happen at these rates, in thousandths.
+    pub fn set_weather(&self, rates: impl IntoIterator<Item = (Strike, u16)>) {
+        let mut all = Rates::CALM;
+        rates.into_iter().for_each(|(strike, rate)| all.set(strike, rate));
+        lock(&self.0.chance).set_rates(all);
+    }
+
+    /// How long anything is under way, one way, at the most.
+    pub fn set_delay_max(&self, delay_max: Duration) {
+        lock(&self.0.chance).set_delay_max(delay_max);
+    }
+
+    /// The strikes at ports so far.
+    #[must_use]
+    pub fn struck(&self) -> Vec<Struck> {
+        lock(&self.0.chance).struck().to_vec()
+    }
+
+    pub(crate) fn strike(&self, node: Node, strike: Strike) {
+        self.change(|record, now| record.strike(now, strike.name(), node));
+        self.log(node, &kinds::STRUCK, &[strike as u64]);
+    }
+
+    pub(crate) fn strike_node(&self, fault: Fault, node: Node) {
+        self.change(|record, now| record.strike(now, fault.name(), node));
+    }
+
+    /// The servers notice that the connections of a node are gone.
+    pub(crate) fn lose_connections(&self, node: Node) {
+        self.lose_sessions(node);
+        self.lose_channels(node);
     }
 
     /// Notes what the seed drew; reports print it first.
@@ -87,6 +160,16 @@ impl World {
         lock(&self.0.record).watch(Box::new(checker));
     }
 
+    /// Counts something that services count.
+    pub(crate) fn count(&self, counter: Counter, by: u64) {
+        lock(&self.0.record).count(counter, by);
+    }
+
+    /// A number for the next submission of a story.
+    pub(crate) fn next_submission(&self) -> u64 {
+        self.0.submissions.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// Writes an event; `words` are what `kind.fields` names.
     ///
     /// # Panics
@@ -98,8 +181,8 @@ impl World {
     }
 
     /// Ends the run because `law` fell.
-    pub fn violate(&self, law: &'static Law, detail: impl Into<String>) {
-        let detail = detail.into();
+    pub fn violate(&self, law: impl Into<Law>, detail: impl Into<String>) {
+        let (law, detail) = (law.into(), detail.into());
         self.change(|record, now| record.violate(now, law, detail));
     }
 
@@ -137,7 +220,7 @@ impl World {
         if let Ok(event) = madsim::time::timeout(within, search).await {
             return event;
         }
-        self.violate(&laws::COMES_TO_PASS, format!("not within {within:?}: {fact}"));
+        self.violate(WorldLaw::ComesToPass, format!("not within {within:?}: {fact}"));
         std::future::pending().await
     }
 

@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use clap::Args;
 use serde::Serialize;
+use steadfast_core::catalogue::MUTANTS;
 use steadfast_scenarios::SCENARIOS;
-use steadfast_sim::{Fault, LAWS, MUTANTS};
+use steadfast_sim::{FAULTS, Law, STRIKES};
 
 use super::{BadUsage, End, Output, say, say_json};
 
@@ -49,11 +50,13 @@ impl List {
 
 fn contents() -> Contents {
     let story = |s: &steadfast_scenarios::Scenario| Story { name: s.name, story: s.story };
-    let statement = |l: &&steadfast_sim::Law| Statement { name: l.name, statement: l.statement };
+    let statement = |law: Law| Statement { name: law.name(), statement: law.statement() };
+    let faults = FAULTS.iter().map(|f| f.name());
+    let strikes = STRIKES.iter().map(|s| s.name());
     Contents {
         scenarios: SCENARIOS.iter().map(story).collect(),
-        laws: LAWS.iter().map(statement).collect(),
-        faults: Fault::ALL.iter().map(|fault| fault.name()).collect(),
+        laws: Law::all().map(statement).collect(),
+        faults: faults.chain(strikes).collect(),
         mutants: MUTANTS.iter().map(|mutant| mutant.name).collect(),
     }
 }

@@ -31,7 +31,7 @@ fn run(seed: u64) -> Outcome {
 }
 
 fn fallen(outcome: &Outcome) -> Vec<&str> {
-    outcome.violations.iter().map(|violation| violation.law.name).collect()
+    outcome.violations.iter().map(|violation| violation.law.name()).collect()
 }
 
 #[test]

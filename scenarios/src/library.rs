@@ -1,0 +1,145 @@
+//! The actions and workflows that the stories run.
+
+use std::sync::{Arc, OnceLock};
+
+use steadfast_core::policy::Backoff;
+use steadfast_core::{RetryPolicy, Span};
+use steadfast_packs::Definition;
+use steadfast_sim::Library;
+
+/// Everything, read and compiled once.
+pub fn library() -> Arc<Library> {
+    static LIBRARY: OnceLock<Arc<Library>> = OnceLock::new();
+    Arc::clone(LIBRARY.get_or_init(|| Arc::new(build())))
+}
+
+fn action(name: &str) -> Definition {
+    Definition::handler(name)
+}
+
+fn retry(count: u32) -> RetryPolicy {
+    RetryPolicy {
+        count,
+        delay: Span::from_millis(200),
+        backoff: Backoff::Exponential,
+        max_delay: Some(Span::from_secs(2)),
+        jitter_permille: 200,
+    }
+}
+
+fn build() -> Library {
+    let mut single = action("sim.single");
+    single.concurrency_limit = Some(1);
+    let mut pair = action("sim.pair");
+    pair.concurrency_limit = Some(2);
+    pair.retry = retry(1);
+    let mut keyed = action("sim.keyed");
+    keyed.concurrency_limit = Some(1);
+    keyed.concurrency_key = Some("{{ parameters.key }}".into());
+    let mut retried = action("sim.retried");
+    retried.retry = retry(3);
+    let mut timed = action("sim.timed");
+    timed.timeout = Some(Span::from_millis(800));
+    timed.retry = retry(1);
+    let mut once = action("sim.once");
+    once.on_lost = steadfast_core::OnLost::Abandon;
+    let actions = [action("sim.step"), single, pair, keyed, retried, timed, once];
+    WORKFLOWS
+        .iter()
+        .fold(Library::of(actions), |library, (name, text)| library.workflow_file(name, text))
+}
+
+const WORKFLOWS: &[(&str, &str)] = &[
+    ("flow.chain", CHAIN),
+    ("flow.diamond", DIAMOND),
+    ("flow.list", LIST),
+    ("flow.window", WINDOW),
+    ("flow.rescue", RESCUE),
+    ("flow.lap", LAP),
+    ("flow.outer", OUTER),
+];
+
+/// One after the other.
+const CHAIN: &str = "
+version: 1.0.0
+tasks:
+  - { name: one, action: sim.step, input: { ms: 20 }, next: [{ do: [two] }] }
+  - { name: two, action: sim.retried, input: { ms: 20, fails: 1 }, next: [{ do: [three] }] }
+  - { name: three, action: sim.pair, input: { ms: 30 } }
+";
+
+/// Two branches that meet.
+const DIAMOND: &str = "
+version: 1.0.0
+tasks:
+  - { name: start, action: sim.step, input: { ms: 5 }, next: [{ do: [left, right, leaf] }] }
+  - { name: left, action: sim.step, input: { ms: 30 }, next: [{ do: [meet] }] }
+  - { name: right, action: sim.pair, input: { ms: 30 }, next: [{ do: [meet] }] }
+  - { name: leaf, action: sim.step, input: { ms: 10 } }
+  - { name: meet, action: sim.single, join: all, input: { ms: 10 } }
+";
+
+/// A list whose items end at once, and what follows it.
+const LIST: &str = "
+version: 1.0.0
+tasks:
+  - name: each
+    action: sim.step
+    with_items: [1, 2, 3, 4, 5]
+    input: { ms: 40, number: \"{{ item }}\" }
+    next: [{ when: \"{{ succeeded() }}\", do: [after] }]
+  - { name: after, action: sim.step, input: { ms: 10, all: \"{{ task.each.results | length }}\" } }
+output_map: { last: \"{{ task.after.result }}\" }
+";
+
+/// A list through a window, one item of which fails at first.
+const WINDOW: &str = "
+version: 1.0.0
+tasks:
+  - name: each
+    action: sim.retried
+    with_items: [0, 1, 0, 2, 0, 0, 1]
+    concurrency: 2
+    input: { ms: 15, fails: \"{{ item }}\" }
+    next: [{ do: [after] }]
+  - { name: after, action: sim.pair, input: { ms: 5 } }
+";
+
+/// A failure that is handled, beside a branch that goes on.
+const RESCUE: &str = "
+version: 1.0.0
+tasks:
+  - name: risky
+    action: sim.step
+    input: { ms: 10, fails: 99 }
+    next:
+      - { when: \"{{ succeeded() }}\", do: [never] }
+      - { when: \"{{ failed() }}\", do: [rescue] }
+  - { name: beside, action: sim.step, input: { ms: 60 } }
+  - { name: never, action: sim.step, input: { ms: 1 } }
+  - { name: rescue, action: sim.step, input: { ms: 10 } }
+";
+
+/// A cycle, left after a few laps.
+const LAP: &str = "
+version: 1.0.0
+vars:
+  - laps: 0
+tasks:
+  - { name: begin, action: sim.step, input: { ms: 1 }, next: [{ do: [turn] }] }
+  - name: turn
+    action: sim.step
+    input: { ms: 10 }
+    next:
+      - { when: \"{{ vars.laps < 2 }}\", publish: [{ laps: \"{{ vars.laps + 1 }}\" }], do: [turn] }
+      - { when: \"{{ vars.laps >= 2 }}\", do: [done] }
+  - { name: done, action: sim.step, input: { ms: 10 } }
+";
+
+/// A workflow in a workflow.
+const OUTER: &str = "
+version: 1.0.0
+tasks:
+  - { name: inner, action: flow.chain, next: [{ do: [after] }] }
+  - { name: after, action: sim.step, input: { ms: 10 } }
+";

@@ -1,0 +1,90 @@
+//! How simulated actions behave. Their parameters say it, so that a case can be read.
+//!
+//! `ms`: how long an attempt takes; `fails`: how many first attempts fail; `hangs`: it never ends
+//! by itself; `deaf_ms`: how long it goes on after it was told to stop. Everything else is handed
+//! back as the result.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use steadfast_core::Runtime;
+use steadfast_core::claim::Assignment;
+use steadfast_core::execution::Ending;
+use steadfast_services::port::{Ended, Runner};
+use tokio_util::sync::CancellationToken;
+
+use crate::library::Library;
+use crate::process::Process;
+
+/// Carries attempts out on one simulated worker.
+#[derive(Clone)]
+pub struct SimRunner {
+    me: Process,
+    library: Arc<Library>,
+}
+
+impl SimRunner {
+    /// For the worker that is this process.
+    #[must_use]
+    pub fn new(me: Process, library: Arc<Library>) -> Self {
+        Self { me, library }
+    }
+}
+
+fn number(parameters: &Value, name: &str) -> u64 {
+    parameters[name].as_u64().unwrap_or(0)
+}
+
+impl Runner for SimRunner {
+    fn runtimes(&self) -> BTreeSet<Runtime> {
+        self.library.runtimes()
+    }
+
+    async fn run(
+        &self,
+        assignment: Assignment,
+        parameters: Value,
+        stop: CancellationToken,
+    ) -> Ended {
+        let me = &self.me;
+        me.stay_dead().await;
+        let deaf = Duration::from_millis(number(&parameters, "deaf_ms"));
+        let world = me.world();
+        world.action_begins(me.node(), &assignment, !deaf.is_zero());
+        let work = Duration::from_millis(number(&parameters, "ms").max(1));
+        let hangs = parameters["hangs"].as_bool().unwrap_or(false);
+        let done = async {
+            me.wait(work).await;
+            if hangs {
+                std::future::pending::<()>().await;
+            }
+        };
+        let timeout = async {
+            match assignment.policy.timeout {
+                Some(span) => me.wait(span.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        let ending = tokio::select! {
+            biased;
+            () = stop.cancelled() => Ending::Cancelled,
+            () = timeout => Ending::TimedOut,
+            () = done => {
+                let fails = u64::from(assignment.attempt.0) <= number(&parameters, "fails");
+                if fails { Ending::Failed } else { Ending::Succeeded }
+            }
+        };
+        if ending != Ending::Succeeded && ending != Ending::Failed && !deaf.is_zero() {
+            me.wait(deaf).await;
+        }
+        me.stay_dead().await;
+        world.action_ends(me.node(), assignment.execution, assignment.attempt);
+        let (result, error) = match ending {
+            Ending::Succeeded => (json!({ "by": assignment.attempt.0, "of": parameters }), None),
+            _ => (Value::Null, Some(format!("it ended as {ending:?}"))),
+        };
+        Ended { ending, result, error }
+    }
+}

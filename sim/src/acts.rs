@@ -1,0 +1,226 @@
+//! Carrying a plan out in two acts: first everything goes wrong, then nothing does any more and
+//! all that was accepted must come to rest, in time and without a trace.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use steadfast_core::catalogue::LawId;
+use steadfast_core::law;
+use steadfast_core::queue::LimitOverride;
+use steadfast_services::service::control::QueueChange;
+
+use crate::deployment::Deployment;
+use crate::ledger::Ledger;
+use crate::liveness::Watch;
+use crate::plan::{Disturb, Plan};
+use crate::sync::lock;
+use crate::{Library, Node, World, kinds};
+
+/// How often liveness is looked at in the second act.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Something to do at a time.
+enum Cue<'a> {
+    Begin(usize),
+    End,
+    Strike(&'a Disturb),
+    Mend(&'a Disturb),
+}
+
+impl World {
+    /// Carries out a plan, both acts.
+    pub async fn perform(&self, plan: &Plan, library: Arc<Library>) {
+        self.set_delay_max(Duration::from_micros(plan.fleet.delay_max_us));
+        let deployment = self.deploy(plan.fleet.fleet(), library);
+        let ledger = Ledger::default();
+        ledger.open(&deployment, &plan.workload);
+        self.first_act(plan, &deployment).await;
+        self.second_act(&deployment, &ledger).await;
+    }
+
+    async fn first_act(&self, plan: &Plan, deployment: &Deployment) {
+        let mut cues: Vec<(Duration, Cue<'_>)> = Vec::new();
+        let ms = Duration::from_millis;
+        for (nth, storm) in plan.storms.iter().enumerate() {
+            cues.push((ms(storm.from_ms), Cue::Begin(nth)));
+            cues.push((ms(storm.until_ms), Cue::End));
+        }
+        for disturbance in &plan.disturbances {
+            let (at, what) = (ms(disturbance.at_ms), &disturbance.what);
+            cues.push((at, Cue::Strike(what)));
+            if let Some(after) = what.mended_after() {
+                cues.push((at + after, Cue::Mend(what)));
+            }
+        }
+        cues.sort_by_key(|(at, _)| *at);
+        let end = ms(plan.first_act_ms);
+        let start = self.now();
+        for (at, cue) in cues.into_iter().take_while(|(at, _)| *at <= end) {
+            self.wait_until(start.after(at)).await;
+            match cue {
+                Cue::Begin(nth) => {
+                    self.set_weather(plan.storms[nth].rates.iter().map(|(s, r)| (*s, *r)));
+                }
+                Cue::End => self.set_weather([]),
+                Cue::Strike(what) => self.disturb(deployment, what).await,
+                Cue::Mend(what) => self.mend(deployment, what).await,
+            }
+        }
+        self.wait_until(start.after(end)).await;
+    }
+
+    async fn wait_until(&self, at: crate::SimTime) {
+        let left = Duration::from(at).saturating_sub(self.now().into());
+        if !left.is_zero() {
+            self.wait(left).await;
+        }
+    }
+
+    /// Does what a disturbance says. One that names a node which is not there does nothing.
+    async fn disturb(&self, deployment: &Deployment, what: &Disturb) {
+        let node = |name: &str| self.named(name);
+        match what {
+            Disturb::Kill { node: name, .. } => node(name).into_iter().for_each(|n| self.kill(n)),
+            Disturb::LoseHost { node: name, .. } => {
+                node(name).into_iter().for_each(|n| self.lose_host(n));
+            }
+            Disturb::Pause { node: name, .. } => {
+                if let Some(paused) = node(name) {
+                    self.excuse_actions(paused);
+                    self.pause(paused);
+                }
+            }
+            Disturb::Cut { node: name, peer, .. } => {
+                node(name).into_iter().for_each(|n| self.cut(n, *peer));
+            }
+            Disturb::Clock { node: name, ahead_us, .. } => {
+                node(name).into_iter().for_each(|n| self.set_clock(n, *ahead_us));
+            }
+            Disturb::StoreClock { ahead_us } => self.set_store_clock(*ahead_us),
+            Disturb::StoreRestart => self.restart_store(),
+            Disturb::StoreDown { .. } => self.set_store_down(true),
+            Disturb::BrokerRestart => self.restart_broker(),
+            Disturb::BrokerDown { .. } => self.set_broker_down(true),
+            Disturb::Limit { action, limit } => {
+                let change = QueueChange::Limit(limit.map(LimitOverride::At));
+                deployment.ask_to_change(action, change);
+            }
+            Disturb::PauseQueue { action, .. } => {
+                deployment.ask_to_change(action, QueueChange::Pause(true));
+            }
+            Disturb::Drain { node: name, .. } => {
+                node(name).into_iter().for_each(|n| deployment.drain(n));
+            }
+        }
+    }
+
+    async fn mend(&self, deployment: &Deployment, what: &Disturb) {
+        let node = |name: &str| self.named(name);
+        match what {
+            Disturb::Kill { node: name, .. } | Disturb::LoseHost { node: name, .. } => {
+                node(name).into_iter().for_each(|n| self.restart(n));
+            }
+            Disturb::Pause { node: name, .. } => {
+                node(name).into_iter().for_each(|n| self.resume(n));
+            }
+            Disturb::Cut { node: name, .. } => node(name).into_iter().for_each(|n| self.heal(n)),
+            Disturb::Clock { node: name, .. } => {
+                node(name).into_iter().for_each(|n| self.set_clock(n, 0));
+            }
+            Disturb::StoreDown { .. } => self.set_store_down(false),
+            Disturb::BrokerDown { .. } => self.set_broker_down(false),
+            Disturb::PauseQueue { action, .. } => {
+                deployment.ask_to_change(action, QueueChange::Pause(false));
+            }
+            Disturb::Drain { node: name, .. } => {
+                if let Some(drained) = node(name) {
+                    // A process that has drained has ended; one that has not is replaced.
+                    self.kill(drained);
+                    self.restart(drained);
+                }
+            }
+            Disturb::StoreClock { .. }
+            | Disturb::StoreRestart
+            | Disturb::BrokerRestart
+            | Disturb::Limit { .. } => {}
+        }
+    }
+
+    /// Lets everything be as it should be.
+    pub fn heal_all(&self) {
+        self.set_weather([]);
+        lock(&self.0.chance).stop();
+        self.set_store_down(false);
+        self.set_broker_down(false);
+        for node in self.nodes() {
+            self.resume(node);
+            self.heal(node);
+            self.set_clock(node, 0);
+            self.restart(node);
+        }
+    }
+
+    /// The second act: nothing goes wrong any more, and all that was accepted comes to rest.
+    pub async fn second_act(&self, deployment: &Deployment, ledger: &Ledger) {
+        self.heal_all();
+        self.log(Node::WORLD, &kinds::SECOND_ACT, &[]);
+        self.release_queues(deployment).await;
+        let mut watch = Watch::new(deployment);
+        while !(ledger.is_settled() && self.see_rows(law::quiescent).is_ok()) {
+            self.wait(LOOK_EVERY).await;
+            if let Some(violation) = watch.look(self) {
+                self.violate(violation.law, violation.what);
+                std::future::pending::<()>().await;
+            }
+        }
+        self.demand_no_leak().await;
+        self.judge_the_whole();
+        ledger.judge(self);
+    }
+
+    /// Takes back what operators did, so that everything can end.
+    async fn release_queues(&self, deployment: &Deployment) {
+        let actions: std::collections::BTreeSet<String> = self.see_rows(|rows| {
+            rows.queues.values().map(|queue| queue.action.as_str().to_owned()).collect()
+        });
+        for action in actions {
+            for change in [QueueChange::Pause(false), QueueChange::Limit(None)] {
+                while !deployment.change_queues(&action, change).await {
+                    self.wait(LOOK_EVERY).await;
+                }
+            }
+        }
+    }
+
+    /// L14: when all is over, nothing is left: no transaction, no lock, no message, no process.
+    async fn demand_no_leak(&self) {
+        for _ in 0..50 {
+            if self.leaks().is_none() {
+                return;
+            }
+            self.wait(LOOK_EVERY).await;
+        }
+        if let Some(leak) = self.leaks() {
+            self.violate(LawId::L14, leak);
+        }
+    }
+
+    fn leaks(&self) -> Option<String> {
+        if let Err(violation) = self.see_rows(law::quiescent) {
+            return Some(violation.to_string());
+        }
+        let (actions, messages) = (self.running_actions(), self.messages_left());
+        if actions > 0 {
+            return Some(format!("{actions} actions still run"));
+        }
+        (messages > 0).then(|| format!("{messages} messages are left"))
+    }
+
+    /// The laws that only the whole history can tell.
+    pub fn judge_the_whole(&self) {
+        let verdict = self.see_history(law::check_history);
+        if let Err(violation) = verdict {
+            self.violate(violation.law, violation.what);
+        }
+    }
+}

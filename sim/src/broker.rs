@@ -1,0 +1,232 @@
+//! The simulated message broker: queues, channels, receipts, and everything that happens to
+//! messages on the way.
+
+mod queue;
+mod session;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use steadfast_core::WorkerId;
+use steadfast_core::decision::Message;
+use steadfast_services::port::Topic;
+use tokio::sync::Notify;
+
+use crate::chance::{Chance, Site, Subject};
+use crate::fault::{Fault, Strike};
+use crate::sync::lock;
+use crate::{Node, SimTime, World, kinds};
+
+pub use session::{SimBroker, SimSubscription};
+
+use queue::{Entry, Queue};
+
+/// The topics of messages, by number.
+pub(crate) const TOPICS: &[&str] = &["ready", "offer", "stop", "admit", "advance", "ended"];
+
+/// Which topic a message is of, and what it is about.
+pub(crate) fn topic_of(message: &Message) -> (u64, u64) {
+    match message {
+        Message::Ready { .. } => (0, 0),
+        Message::Offer { execution, .. } => (1, execution.0),
+        Message::Stop { execution, .. } => (2, execution.0),
+        Message::Admit(_) => (3, 0),
+        Message::Advance(execution) => (4, execution.0),
+        Message::Ended { execution, .. } => (5, execution.0),
+    }
+}
+
+/// Which queue: one for all consumers of a topic, one for a worker, or a subscriber's own.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Address {
+    Admit,
+    Advance,
+    Worker(WorkerId),
+    Own(u64),
+}
+
+/// A consumer's channel.
+#[derive(Debug)]
+struct Channel {
+    client: Node,
+    address: Address,
+    is_open: bool,
+    unsettled: BTreeMap<u64, Entry>,
+    /// Closed: wake whoever waits on it.
+    changed: Arc<Notify>,
+}
+
+/// Everything that the broker has.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    queues: BTreeMap<Address, Queue>,
+    /// The topics of the subscribers that have queues of their own.
+    broadcast: BTreeMap<u64, Topic>,
+    channels: BTreeMap<u64, Channel>,
+    next_number: u64,
+    is_down: bool,
+}
+
+/// What became of a message on its way into one queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Arrives,
+    Lost,
+}
+
+impl State {
+    fn number(&mut self) -> u64 {
+        self.next_number += 1;
+        self.next_number
+    }
+
+    /// The queues that a message goes to.
+    fn route(&mut self, message: &Message) -> Vec<Address> {
+        match message {
+            // Declared by whoever publishes, so they are there before their consumers are.
+            Message::Admit(_) => vec![Address::Admit],
+            Message::Advance(_) => vec![Address::Advance],
+            Message::Offer { worker, .. } | Message::Stop { worker, .. } => {
+                let address = Address::Worker(worker.clone());
+                let known = self.queues.contains_key(&address);
+                known.then_some(address).into_iter().collect()
+            }
+            Message::Ready { .. } | Message::Ended { .. } => {
+                let takes = |(_, topic): &(&u64, &Topic)| topic.takes(message);
+                self.broadcast.iter().filter(takes).map(|(n, _)| Address::Own(*n)).collect()
+            }
+        }
+    }
+
+    /// Puts a message on its way into a queue.
+    fn send(
+        &mut self,
+        chance: &mut Chance,
+        now: SimTime,
+        address: &Address,
+        (id, message): (u64, &Message),
+    ) -> (Fate, Option<Strike>) {
+        let topic = TOPICS[usize::try_from(topic_of(message).0).unwrap_or(0)];
+        let passage = chance.pass(Site::Deliver, Subject::Step("broker", topic));
+        let late = Duration::from_micros(200_000 + passage.entropy % 3_000_000);
+        let copies = match passage.strike {
+            Some(Strike::MessageLost) => return (Fate::Lost, passage.strike),
+            Some(Strike::MessageDoubled) => 2,
+            _ => 1,
+        };
+        let extra = if passage.strike == Some(Strike::MessageLate) { late } else { Duration::ZERO };
+        let due = now.after(passage.delay).after(extra);
+        let queue = self.queues.entry(address.clone()).or_default();
+        for _ in 0..copies {
+            queue.post(Entry { id, message: message.clone(), due, redelivered: false });
+        }
+        if passage.strike == Some(Strike::ChannelCloses) {
+            self.close_channels(|channel| channel.address == *address);
+        }
+        (Fate::Arrives, passage.strike)
+    }
+
+    /// Closes channels: what was delivered on them comes again, and their receipts are void.
+    fn close_channels(&mut self, which: impl Fn(&Channel) -> bool) {
+        for channel in self.channels.values_mut().filter(|c| c.is_open && which(c)) {
+            channel.is_open = false;
+            channel.changed.notify_waiters();
+            channel.changed.notify_one();
+            let unsettled = std::mem::take(&mut channel.unsettled);
+            if let Some(queue) = self.queues.get_mut(&channel.address) {
+                queue.put_back(unsettled.into_values());
+            }
+        }
+    }
+
+    /// Forgets a channel, and the queue that nobody else can use.
+    fn forget(&mut self, number: u64) {
+        self.close_channels_of(number);
+        let Some(channel) = self.channels.remove(&number) else { return };
+        if let Address::Own(own) = channel.address {
+            self.broadcast.remove(&own);
+            self.queues.remove(&channel.address);
+        }
+    }
+
+    fn close_channels_of(&mut self, number: u64) {
+        if let Some(channel) = self.channels.get_mut(&number)
+            && std::mem::take(&mut channel.is_open)
+        {
+            let unsettled = std::mem::take(&mut channel.unsettled);
+            if let Some(queue) = self.queues.get_mut(&channel.address) {
+                queue.put_back(unsettled.into_values());
+            }
+        }
+    }
+}
+
+/// What a story may do to the broker.
+impl World {
+    /// Restarts the broker: every channel closes, and what was not durable is forgotten.
+    pub fn restart_broker(&self) {
+        let mut state = lock(&self.0.broker);
+        state.close_channels(|_| true);
+        state.broadcast.clear();
+        // Hints are transient: a restart forgets them all.
+        state.queues.clear();
+        drop(state);
+        self.strike_node(Fault::BrokerRestart, Node::WORLD);
+    }
+
+    /// Lets the broker refuse everything, or work again.
+    pub fn set_broker_down(&self, down: bool) {
+        if down {
+            self.restart_broker();
+        }
+        lock(&self.0.broker).is_down = down;
+        let fault = if down { Fault::BrokerDown } else { Fault::BrokerUp };
+        self.strike_node(fault, Node::WORLD);
+    }
+
+    /// How many messages nobody has settled.
+    #[must_use]
+    pub fn messages_left(&self) -> usize {
+        let state = lock(&self.0.broker);
+        let queued: usize = state.queues.values().map(Queue::len).sum();
+        queued + state.channels.values().map(|channel| channel.unsettled.len()).sum::<usize>()
+    }
+
+    /// The broker notices that a client is gone.
+    pub(crate) fn lose_channels(&self, client: Node) {
+        let mut state = lock(&self.0.broker);
+        let lost: Vec<u64> =
+            state.channels.iter().filter(|(_, c)| c.client == client).map(|(n, _)| *n).collect();
+        lost.into_iter().for_each(|number| state.forget(number));
+    }
+
+    /// Sends what was published into its queues.
+    fn distribute(&self, from: Node, messages: Vec<Message>) {
+        let now = self.now();
+        for message in messages {
+            let (topic, about) = topic_of(&message);
+            let mut state = lock(&self.0.broker);
+            let id = state.number();
+            let addresses = state.route(&message);
+            drop(state);
+            self.log(from, &kinds::PUBLISHED, &[id, topic, about]);
+            if addresses.is_empty() {
+                self.log(Node::WORLD, &kinds::LOST, &[id, topic]);
+            }
+            for address in addresses {
+                let (fate, strike) = {
+                    let mut state = lock(&self.0.broker);
+                    let mut chance = lock(&self.0.chance);
+                    state.send(&mut chance, now, &address, (id, &message))
+                };
+                if let Some(strike) = strike {
+                    self.strike(Node::WORLD, strike);
+                }
+                if fate == Fate::Lost {
+                    self.log(Node::WORLD, &kinds::LOST, &[id, topic]);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! Chance by name. What is drawn at a point depends on the seed and on the point's name alone,
+//! never on what was drawn before: taking one fault away moves no other.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use steadfast_core::ExecutionId;
+
+use crate::fault::{STRIKES, Strike};
+
+/// A place in the code at which the world can interfere: an await inside a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Site {
+    /// A connection is taken from the pool and a transaction begins.
+    Begin,
+    /// A statement that reads, and may lock.
+    Load,
+    /// A statement that writes.
+    Write,
+    /// A commit.
+    Commit,
+    /// A publish, until its confirm.
+    Publish,
+    /// A message on its way to one consumer.
+    Deliver,
+    /// An answer to the broker about deliveries.
+    Settle,
+    /// A subscription.
+    Subscribe,
+}
+
+impl Site {
+    /// The word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Begin => "begin",
+            Self::Load => "load",
+            Self::Write => "write",
+            Self::Commit => "commit",
+            Self::Publish => "publish",
+            Self::Deliver => "delivery",
+            Self::Settle => "settle",
+            Self::Subscribe => "subscribe",
+        }
+    }
+}
+
+/// Whose passage through a site it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject<'a> {
+    /// The execution that a commit is about.
+    Execution(ExecutionId),
+    /// A step of a node.
+    Step(&'a str, &'a str),
+}
+
+impl fmt::Display for Subject<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Execution(id) => write!(f, "{id}"),
+            Self::Step(node, step) => write!(f, "{node}/{step}"),
+        }
+    }
+}
+
+impl Subject<'_> {
+    /// A number that stands for the text, the same whether computed from the parts or the whole.
+    fn hash(self) -> u64 {
+        match self {
+            Self::Execution(id) => {
+                let mut digits = [0; 20];
+                let (mut rest, mut at) = (id.0, digits.len());
+                loop {
+                    at -= 1;
+                    digits[at] = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+                    rest /= 10;
+                    if rest == 0 {
+                        break;
+                    }
+                }
+                fnv(fnv(FNV_START, b"ex-"), &digits[at..])
+            }
+            Self::Step(node, step) => {
+                fnv(fnv(fnv(FNV_START, node.as_bytes()), b"/"), step.as_bytes())
+            }
+        }
+    }
+}
+
+/// A logical point of a run, for instance the third commit of `ex-7`. It means the same after a
+/// change of the code that does not change what happens.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Point {
+    /// Where.
+    pub site: Site,
+    /// Whose: an execution, or `node/step`.
+    pub of: String,
+    /// Which passage, from 1.
+    pub nth: u32,
+}
+
+impl fmt::Display for Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end = match (self.nth % 10, self.nth % 100) {
+            (1, last) if last != 11 => "st",
+            (2, last) if last != 12 => "nd",
+            (3, last) if last != 13 => "rd",
+            _ => "th",
+        };
+        write!(f, "{}{end} {} of {}", self.nth, self.site.name(), self.of)
+    }
+}
+
+/// A strike at a point.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Struck {
+    /// Where.
+    pub point: Point,
+    /// What.
+    pub strike: Strike,
+}
+
+/// How often each strike happens, in thousandths of its opportunities.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rates([u16; STRIKES.len()]);
+
+impl Rates {
+    pub(crate) const CALM: Self = Self([0; STRIKES.len()]);
+
+    pub(crate) fn set(&mut self, strike: Strike, per_mille: u16) {
+        self.0[strike as usize] = per_mille;
+    }
+}
+
+/// What happens at a passage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Passage {
+    pub(crate) strike: Option<Strike>,
+    /// How long it takes one way; zero is as fast as a scheduler.
+    pub(crate) delay: Duration,
+    /// Any number, of this point alone.
+    pub(crate) entropy: u64,
+}
+
+/// Decides at every point.
+#[derive(Debug)]
+pub(crate) struct Chance {
+    seed: u64,
+    script: Option<BTreeMap<(Site, u64, u32), Strike>>,
+    rates: Rates,
+    delay_max: Duration,
+    counts: BTreeMap<(Site, u64), u32>,
+    struck: Vec<Struck>,
+}
+
+impl Chance {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            script: None,
+            rates: Rates::CALM,
+            delay_max: Duration::ZERO,
+            counts: BTreeMap::new(),
+            struck: Vec::new(),
+        }
+    }
+
+    /// From now on exactly these strikes happen, and no others.
+    pub(crate) fn follow(&mut self, script: &[Struck]) {
+        let key = |struck: &Struck| {
+            let of = fnv(FNV_START, struck.point.of.as_bytes());
+            ((struck.point.site, of, struck.point.nth), struck.strike)
+        };
+        self.script = Some(script.iter().map(key).collect());
+    }
+
+    /// From now on nothing strikes.
+    pub(crate) fn stop(&mut self) {
+        self.script = Some(BTreeMap::new());
+    }
+
+    pub(crate) fn set_rates(&mut self, rates: Rates) {
+        self.rates = rates;
+    }
+
+    pub(crate) fn set_delay_max(&mut self, delay_max: Duration) {
+        self.delay_max = delay_max;
+    }
+
+    /// What has struck so far, in order.
+    pub(crate) fn struck(&self) -> &[Struck] {
+        &self.struck
+    }
+
+    /// One passage.
+    pub(crate) fn pass(&mut self, site: Site, subject: Subject<'_>) -> Passage {
+        let of = subject.hash();
+        let nth = self.counts.entry((site, of)).or_default();
+        *nth += 1;
+        let nth = *nth;
+        let entropy = mix(mix(mix(self.seed, site as u64), of), u64::from(nth));
+        let strike = match &self.script {
+            Some(script) => script.get(&(site, of, nth)).copied(),
+            None => self.draw(site, entropy),
+        };
+        if let Some(strike) = strike {
+            let point = Point { site, of: subject.to_string(), nth };
+            self.struck.push(Struck { point, strike });
+        }
+        let width = u64::try_from(self.delay_max.as_micros()).unwrap_or(u64::MAX);
+        let micros = scale(mix(entropy, LATENCY), width + 1);
+        Passage { strike, delay: Duration::from_micros(micros), entropy }
+    }
+
+    fn draw(&self, site: Site, entropy: u64) -> Option<Strike> {
+        let struck = |strike: &&Strike| {
+            let rate = u64::from(self.rates.0[**strike as usize]);
+            rate > 0 && scale(mix(entropy, **strike as u64), 1000) < rate
+        };
+        Strike::at(site).iter().find(struck).copied()
+    }
+}
+
+/// Keeps the draws of latencies apart from those of strikes.
+const LATENCY: u64 = 1 << 32;
+
+const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// FNV-1a (Fowler, Noll and Vo), continued.
+const fn fnv(mut hash: u64, bytes: &[u8]) -> u64 {
+    let mut at = 0;
+    while at < bytes.len() {
+        hash = (hash ^ bytes[at] as u64).wrapping_mul(0x0000_0100_0000_01b3);
+        at += 1;
+    }
+    hash
+}
+
+/// Mixes two words into one (the finaliser of SplitMix64).
+const fn mix(one: u64, other: u64) -> u64 {
+    let mut z = one.wrapping_add(other.wrapping_mul(0x9e37_79b9_7f4a_7c15)).wrapping_add(1);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// A number below `limit` from any number.
+const fn scale(word: u64, limit: u64) -> u64 {
+    ((word as u128 * limit as u128) >> 64) as u64
+}

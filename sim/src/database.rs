@@ -1,0 +1,193 @@
+//! The simulated database: rows, locks and transactions as Postgres has them at READ COMMITTED.
+//!
+//! A statement sees what was committed when it began. A row that it wants to lock and that somebody
+//! else holds makes it wait; after the wait the row is looked at again as it is then. Updates name
+//! the version that they expect, unique keys are locked like rows, and who waits in a circle is
+//! told so. Connections can be dead, lost or slow, and the outcome of a commit can stay unknown.
+//!
+//! Not modelled: statements that see rows of an index in an order that a plan happens to give,
+//! partial failure of a batch, and storage that loses what it has acknowledged.
+
+mod commit;
+mod find;
+mod judge;
+mod locks;
+mod session;
+mod statement;
+
+use std::collections::BTreeMap;
+
+use steadfast_core::decision::Writes;
+use steadfast_core::history::{History, Voices};
+use steadfast_core::settings::Settings;
+use steadfast_core::snapshot::Snapshot;
+use steadfast_core::{Span, Timestamp};
+
+use crate::sync::lock;
+use crate::{Node, World, fault::Fault};
+
+pub use session::{SimStore, SimTransaction};
+pub(crate) use statement::STATEMENTS;
+
+use locks::{LockKey, Locks};
+
+/// A transaction's number at the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct TxId(u64);
+
+/// Everything that the server has in memory and on disk.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    rows: Snapshot,
+    history: History,
+    settings: Settings,
+    locks: Locks,
+    transactions: BTreeMap<TxId, Open>,
+    next_transaction: u64,
+    next_id: u64,
+    is_down: bool,
+    /// How many changes of executions were committed.
+    changes: usize,
+    /// Microseconds by which its clock is ahead.
+    clock_ahead: i64,
+}
+
+/// A transaction that has begun, as the server knows it.
+#[derive(Debug)]
+struct Open {
+    client: Node,
+    began: Timestamp,
+    step: &'static str,
+    locks: Vec<LockKey>,
+    writes: Writes,
+    voices: Voices,
+}
+
+impl State {
+    fn begin(&mut self, client: Node, step: &'static str, began: Timestamp) -> TxId {
+        self.next_transaction += 1;
+        let id = TxId(self.next_transaction);
+        let open = Open {
+            client,
+            began,
+            step,
+            locks: Vec::new(),
+            writes: Writes::default(),
+            voices: Voices::default(),
+        };
+        self.transactions.insert(id, open);
+        id
+    }
+
+    /// Forgets a transaction and everything it held.
+    fn roll_back(&mut self, id: TxId) -> bool {
+        self.end(id).is_some()
+    }
+
+    /// Takes a transaction out and lets its locks go to those who wait.
+    fn end(&mut self, id: TxId) -> Option<Open> {
+        let mut open = self.transactions.remove(&id)?;
+        for key in std::mem::take(&mut open.locks) {
+            if let Some(next) = self.locks.pass_on(&key) {
+                if let Some(next) = self.transactions.get_mut(&next) {
+                    next.locks.push(key);
+                }
+            }
+        }
+        Some(open)
+    }
+
+    fn clock(&self, right: u64) -> Timestamp {
+        Timestamp::from_micros(right.saturating_add_signed(self.clock_ahead))
+    }
+}
+
+/// What a story may do to the database, and see of it.
+impl World {
+    /// The rows as they are.
+    pub fn see_rows<T>(&self, look: impl FnOnce(&Snapshot) -> T) -> T {
+        look(&lock(&self.0.database).rows)
+    }
+
+    /// Everything that was committed.
+    pub fn see_history<T>(&self, look: impl FnOnce(&History) -> T) -> T {
+        look(&lock(&self.0.database).history)
+    }
+
+    /// The store's clock.
+    #[must_use]
+    pub fn store_clock(&self) -> Timestamp {
+        lock(&self.0.database).clock(self.epoch_micros())
+    }
+
+    /// The spans and bounds that the laws are judged with.
+    pub fn set_settings(&self, settings: Settings) {
+        lock(&self.0.database).settings = settings;
+    }
+
+    /// The spans and bounds that the laws are judged with.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        lock(&self.0.database).settings
+    }
+
+    /// Restarts the database: connections break, what was not committed is rolled back.
+    pub fn restart_store(&self) {
+        let ids: Vec<TxId> = lock(&self.0.database).transactions.keys().copied().collect();
+        let mut state = lock(&self.0.database);
+        for id in ids {
+            state.roll_back(id);
+        }
+        drop(state);
+        self.strike_node(Fault::StoreRestart, Node::WORLD);
+    }
+
+    /// Lets the database refuse everything, or work again.
+    pub fn set_store_down(&self, down: bool) {
+        if down {
+            self.restart_store();
+        }
+        lock(&self.0.database).is_down = down;
+        let fault = if down { Fault::StoreDown } else { Fault::StoreUp };
+        self.strike_node(fault, Node::WORLD);
+    }
+
+    /// Sets how far the store's clock is ahead, in microseconds; it never goes back.
+    pub fn set_store_clock(&self, ahead: i64) {
+        let mut state = lock(&self.0.database);
+        state.clock_ahead = state.clock_ahead.max(ahead);
+        drop(state);
+        self.strike_node(Fault::StoreClockJump, Node::WORLD);
+    }
+
+    /// The server notices that a client is gone.
+    pub(crate) fn lose_sessions(&self, client: Node) {
+        let mut state = lock(&self.0.database);
+        let lost: Vec<TxId> = state
+            .transactions
+            .iter()
+            .filter(|(_, t)| t.client == client)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in lost {
+            state.roll_back(id);
+        }
+    }
+
+    /// A number that rises whenever an execution changes.
+    #[must_use]
+    pub fn changes_of_executions(&self) -> usize {
+        lock(&self.0.database).changes
+    }
+
+    /// How many transactions are open.
+    #[must_use]
+    pub fn open_transactions(&self) -> usize {
+        lock(&self.0.database).transactions.len()
+    }
+}
+
+/// How long a client waits for an answer before it gives up the connection.
+const ANSWER_TIMEOUT: Span = Span::from_secs(2);
+/// How long the server lets a statement run.
+const STATEMENT_TIMEOUT: Span = Span::from_secs(3);

@@ -1,0 +1,202 @@
+//! Writing rows, and making them durable or not.
+
+use steadfast_core::decision::Writes;
+use steadfast_core::execution::Execution;
+use steadfast_core::unit::Row;
+use steadfast_core::{Status, Version};
+use steadfast_services::port::{Batch, Commit, Committed, Load, StoreError};
+
+use super::locks::LockKey;
+use super::session::subject_of;
+use super::{ANSWER_TIMEOUT, SimTransaction, State, TxId};
+use crate::chance::{Site, Subject};
+use crate::fault::Strike;
+use crate::kinds;
+use crate::process::Peer;
+
+impl SimTransaction {
+    /// One statement that writes rows of one kind.
+    pub(super) async fn write(&mut self, batch: Batch<'_>) -> Load<()> {
+        let id = self.enter(Site::Write).await?;
+        let keys = locks_for(&batch);
+        let rows = keys.len();
+        for key in keys {
+            self.lock_row(id, key).await?;
+        }
+        let checked = self.with(|state| check(state, id, &batch));
+        if let Err(conflict) = checked {
+            self.roll_back();
+            return Err(conflict);
+        }
+        self.with(|state| stage(state, id, batch));
+        self.me.log(&kinds::WROTE, &[id.0, rows as u64]);
+        Ok(())
+    }
+
+    pub(super) async fn commit_all(mut self) -> Commit {
+        let Some(id) = self.id else {
+            return Commit::Failed(StoreError::Unavailable("the connection is closed".into()));
+        };
+        let subject = self.with(|state| subject_of(&state.transactions.get(&id)?.writes));
+        let me = self.me.clone();
+        let subject = match subject {
+            Some(execution) => Subject::Execution(execution),
+            None => Subject::Step(me.name(), self.step),
+        };
+        let passage = me.pass(Site::Commit, subject).await;
+        match passage.strike {
+            Some(Strike::CommitRefused) => {
+                self.roll_back();
+                return Commit::Failed(StoreError::Conflict("could not serialize access".into()));
+            }
+            Some(Strike::CommitLost) => {
+                self.roll_back();
+                return Commit::Unknown("connection lost".into());
+            }
+            _ => {}
+        }
+        if me.is_cut_from(Peer::Store) {
+            self.is_open = false;
+            me.wait(ANSWER_TIMEOUT.into()).await;
+            me.stay_dead().await;
+            return Commit::Unknown("no answer".into());
+        }
+        self.is_open = false;
+        let answer = me.world().commit(&me, id);
+        match passage.strike {
+            Some(Strike::CommitLandsReplyLost) => {
+                return Commit::Unknown("connection lost".into());
+            }
+            Some(Strike::CommitAnswersLate) => {
+                let micros = 100_000 + passage.entropy % 2_000_000;
+                me.wait(std::time::Duration::from_micros(micros)).await;
+                me.stay_dead().await;
+            }
+            _ => {}
+        }
+        match answer {
+            Ok(at) => Commit::Committed(Committed::by_store(at)),
+            Err(error) => Commit::Failed(error),
+        }
+    }
+}
+
+/// What a statement locks, in order: its rows, and the unique keys that it takes.
+fn locks_for(batch: &Batch<'_>) -> Vec<LockKey> {
+    let mut keys: Vec<LockKey> = match batch {
+        Batch::InsertWorkers(rows) | Batch::UpdateWorkers(rows) => {
+            rows.iter().map(|row| LockKey::Worker(row.name.clone())).collect()
+        }
+        Batch::InsertQueues(rows) | Batch::UpdateQueues(rows) => {
+            rows.iter().map(|row| LockKey::Queue(row.key.clone())).collect()
+        }
+        Batch::InsertRuns(rows) | Batch::UpdateRuns(rows) => {
+            rows.iter().map(|row| LockKey::Run(row.execution)).collect()
+        }
+        Batch::InsertExecutions(rows) => rows.iter().flat_map(unique_keys).collect(),
+        Batch::UpdateExecutions(rows) => {
+            rows.iter().map(|row| LockKey::Execution(row.id)).collect()
+        }
+        Batch::InsertVisits(rows) | Batch::UpdateVisits(rows) => {
+            rows.iter().map(|row| LockKey::Visit(row.key.clone())).collect()
+        }
+        Batch::InsertParameters(_) | Batch::InsertOutcomes(_) | Batch::InsertItems(_) => Vec::new(),
+    };
+    keys.sort_unstable();
+    keys
+}
+
+fn unique_keys(execution: &Execution) -> impl Iterator<Item = LockKey> {
+    let key = execution.idempotency.as_ref().map(|i| LockKey::SubmitKey(i.key.clone()));
+    let place = execution.place.clone().map(LockKey::Place);
+    [Some(LockKey::Execution(execution.id)), key, place].into_iter().flatten()
+}
+
+/// Unique keys, and the versions that updates name.
+fn check(state: &State, id: TxId, batch: &Batch<'_>) -> Load<()> {
+    let rows = &state.rows;
+    let Some(open) = state.transactions.get(&id) else {
+        return Err(StoreError::Unavailable("the server closed the connection".into()));
+    };
+    let own = &open.writes;
+    match batch {
+        Batch::InsertWorkers(new) => none_exist(new, |key| rows.workers.contains_key(key)),
+        Batch::UpdateWorkers(new) => versions(new, |key| rows.workers.get(key).map(|r| r.version)),
+        Batch::InsertQueues(new) => none_exist(new, |key| rows.queues.contains_key(key)),
+        Batch::UpdateQueues(new) => versions(new, |key| rows.queues.get(key).map(|r| r.version)),
+        Batch::InsertRuns(new) => none_exist(new, |key| rows.runs.contains_key(key)),
+        Batch::UpdateRuns(new) => versions(new, |key| rows.runs.get(key).map(|r| r.version)),
+        Batch::InsertVisits(new) => none_exist(new, |key| rows.visits.contains_key(key)),
+        Batch::UpdateVisits(new) => versions(new, |key| rows.visits.get(key).map(|r| r.version)),
+        Batch::InsertExecutions(new) => {
+            none_exist(new, |key| rows.execution(*key).is_some())?;
+            new.iter().try_for_each(|execution| unique(state, execution))
+        }
+        Batch::UpdateExecutions(new) => {
+            versions(new, |key| rows.execution(*key).map(|r| r.version))
+        }
+        Batch::InsertOutcomes(new) => {
+            let taken = new.iter().find(|(id, _)| rows.results.contains_key(id));
+            conflict_if(taken.is_some(), "an outcome exists already")
+        }
+        Batch::InsertItems(new) => {
+            let taken = new.iter().find(|p| rows.items.contains_key(&(p.visit.clone(), p.page)));
+            conflict_if(taken.is_some(), "a page exists already")
+        }
+        Batch::InsertParameters(new) => {
+            let mine = |id| own.executions.inserted.iter().any(|e| e.id == id);
+            let stray = new.iter().find(|(id, _)| !mine(*id));
+            conflict_if(stray.is_some(), "parameters of an execution that is not new")
+        }
+    }
+}
+
+fn unique(state: &State, execution: &Execution) -> Load<()> {
+    let executions = &state.rows.executions;
+    let key = execution.idempotency.as_ref();
+    let key_taken = key.is_some_and(|i| executions.submitted_with(&i.key).is_some());
+    let place_taken = execution.place.as_ref().is_some_and(|p| executions.at(p).is_some());
+    conflict_if(key_taken, "duplicate idempotency key")?;
+    conflict_if(place_taken, "duplicate place in a run")
+}
+
+fn none_exist<R: Row>(new: &[R], exists: impl Fn(&R::Key) -> bool) -> Load<()> {
+    conflict_if(new.iter().any(|row| exists(&row.key())), "duplicate key")
+}
+
+fn versions<R: Row>(new: &[R], stored: impl Fn(&R::Key) -> Option<Version>) -> Load<()> {
+    let fresh = |row: &R| {
+        let next = *row.clone().version_mut();
+        stored(&row.key()).is_some_and(|version| version.next() == next)
+    };
+    conflict_if(!new.iter().all(fresh), "a row has moved on")
+}
+
+fn conflict_if(bad: bool, what: &str) -> Load<()> {
+    if bad { Err(StoreError::Conflict(what.into())) } else { Ok(()) }
+}
+
+fn stage(state: &mut State, id: TxId, batch: Batch<'_>) {
+    let Some(open) = state.transactions.get_mut(&id) else { return };
+    let writes: &mut Writes = &mut open.writes;
+    match batch {
+        Batch::InsertWorkers(rows) => writes.workers.inserted.extend_from_slice(rows),
+        Batch::UpdateWorkers(rows) => writes.workers.updated.extend_from_slice(rows),
+        Batch::InsertQueues(rows) => writes.queues.inserted.extend_from_slice(rows),
+        Batch::UpdateQueues(rows) => writes.queues.updated.extend_from_slice(rows),
+        Batch::InsertRuns(rows) => writes.runs.inserted.extend_from_slice(rows),
+        Batch::UpdateRuns(rows) => writes.runs.updated.extend_from_slice(rows),
+        Batch::InsertExecutions(rows) => writes.executions.inserted.extend_from_slice(rows),
+        Batch::UpdateExecutions(rows) => writes.executions.updated.extend_from_slice(rows),
+        Batch::InsertVisits(rows) => writes.visits.inserted.extend_from_slice(rows),
+        Batch::UpdateVisits(rows) => writes.visits.updated.extend_from_slice(rows),
+        Batch::InsertParameters(rows) => writes.parameters.extend_from_slice(rows),
+        Batch::InsertOutcomes(rows) => writes.results.extend_from_slice(rows),
+        Batch::InsertItems(rows) => writes.items.extend_from_slice(rows),
+    }
+}
+
+/// Whether an execution in this status is still to be shown as moving.
+pub(super) const fn status_word(status: Status) -> u64 {
+    status as u64
+}

@@ -1,0 +1,174 @@
+//! What statements find in the rows.
+
+use std::collections::BTreeSet;
+
+use steadfast_core::decision::ItemPage;
+use steadfast_core::execution::Execution;
+use steadfast_core::queue::Occupancy;
+use steadfast_core::{
+    ActionRef, ExecutionId, QueueKey, Runtime, Status, TaskKey, Timestamp, Work, WorkerId,
+};
+use steadfast_services::port::{Held, Pointer, VisitResult};
+
+use super::State;
+
+impl State {
+    pub(super) fn find_occupancy(
+        &self,
+        keys: &[QueueKey],
+        limited: &BTreeSet<QueueKey>,
+    ) -> Vec<(QueueKey, Occupancy)> {
+        let count = |key: &QueueKey| {
+            let mut occupancy = self.rows.occupancy(key);
+            if !limited.contains(key) {
+                occupancy.holding = 0;
+            }
+            (key.clone(), occupancy)
+        };
+        keys.iter().map(count).collect()
+    }
+
+    pub(super) fn find_line(&self, keys: &[QueueKey], per_queue: u32) -> Vec<ExecutionId> {
+        let heads = |key| self.rows.executions.line(key).take(per_queue as usize);
+        keys.iter().flat_map(heads).map(|execution| execution.id).collect()
+    }
+
+    pub(super) fn find_ready_for(&self, runtimes: &BTreeSet<Runtime>) -> Vec<ExecutionId> {
+        let wanted = |e: &&Execution| {
+            e.status == Status::Ready
+                && matches!(&e.work, Work::Runtime(runtime) if runtimes.contains(runtime))
+        };
+        self.rows.executions.iter().filter(wanted).map(|e| e.id).collect()
+    }
+
+    pub(super) fn find_ended_children(
+        &self,
+        runs: &[ExecutionId],
+        per_run: u32,
+    ) -> Vec<ExecutionId> {
+        let mut found = Vec::new();
+        for run in runs {
+            let ended = self.rows.executions.children(*run).filter(|e| e.awaits_folding());
+            let mut ended: Vec<&Execution> = ended.collect();
+            ended.sort_by_key(|e| (e.ended_at, e.id));
+            found.extend(ended.into_iter().take(per_run as usize).map(|e| e.id));
+        }
+        found.sort_unstable();
+        found
+    }
+
+    pub(super) fn find_live_children(&self, runs: &[ExecutionId], per_run: u32) -> Vec<Pointer> {
+        let mut found = Vec::new();
+        for run in runs {
+            let live = |e: &&Execution| !e.status.is_terminal();
+            let mut live: Vec<&Execution> =
+                self.rows.executions.children(*run).filter(live).collect();
+            live.sort_by_key(|e| (e.cancel_requested, e.id));
+            found.extend(live.into_iter().take(per_run as usize).map(pointer));
+        }
+        found
+    }
+
+    pub(super) fn find_parameters(
+        &self,
+        ids: &[ExecutionId],
+    ) -> Vec<(ExecutionId, serde_json::Value)> {
+        let known = |id: &ExecutionId| Some((*id, self.rows.parameters.get(id)?.clone()));
+        ids.iter().filter_map(known).collect()
+    }
+
+    pub(super) fn find_errors(&self, ids: &[ExecutionId]) -> Vec<(ExecutionId, String)> {
+        let known = |id: &ExecutionId| Some((*id, self.rows.results.get(id)?.error.clone()?));
+        ids.iter().filter_map(known).collect()
+    }
+
+    pub(super) fn find_visit_results(&self, visits: &[TaskKey]) -> Vec<VisitResult> {
+        let mut found = Vec::new();
+        for visit in visits {
+            let ended = self.rows.executions.items(visit).filter(|e| e.status.is_terminal());
+            found.extend(ended.map(|e| VisitResult {
+                visit: visit.clone(),
+                index: e.place.as_ref().and_then(|place| place.index),
+                status: e.status,
+                outcome: self.rows.results.get(&e.id).cloned().unwrap_or_default(),
+            }));
+        }
+        found
+    }
+
+    pub(super) fn find_items(&self, pages: &[(TaskKey, u32)]) -> Vec<ItemPage> {
+        let known = |key: &(TaskKey, u32)| {
+            let items = self.rows.items.get(key)?.clone();
+            Some(ItemPage { visit: key.0.clone(), page: key.1, items })
+        };
+        pages.iter().filter_map(known).collect()
+    }
+
+    pub(super) fn find_pointers(&self, ids: &[ExecutionId]) -> Vec<Pointer> {
+        ids.iter().filter_map(|id| self.rows.execution(*id)).map(pointer).collect()
+    }
+
+    pub(super) fn find_due(&self, now: Timestamp, limit: u32) -> Vec<Pointer> {
+        let due = |e: &&Execution| e.wake_at.is_some_and(|at| at <= now);
+        let mut due: Vec<&Execution> = self.rows.executions.iter().filter(due).collect();
+        due.sort_by_key(|e| (e.wake_at, e.id));
+        due.into_iter().take(limit as usize).map(pointer).collect()
+    }
+
+    pub(super) fn find_orphans(&self, limit: u32) -> Vec<Pointer> {
+        let orphan = |e: &&Execution| {
+            let Some(holder) = &e.worker else { return false };
+            let worker = self.rows.workers.get(&holder.name);
+            e.status.has_live_attempt()
+                && worker.is_none_or(|w| w.is_over() || w.incarnation != holder.incarnation)
+        };
+        self.rows.executions.iter().filter(orphan).take(limit as usize).map(pointer).collect()
+    }
+
+    pub(super) fn find_lines(&self, limit: u32) -> Vec<QueueKey> {
+        let waiting = |key: &&QueueKey| self.rows.executions.line(key).next().is_some();
+        self.rows.queues.keys().filter(waiting).take(limit as usize).cloned().collect()
+    }
+
+    pub(super) fn find_ready(&self) -> Vec<Runtime> {
+        let ready = self.rows.executions.iter().filter(|e| e.status == Status::Ready);
+        let runtimes: BTreeSet<Runtime> = ready
+            .filter_map(|e| match &e.work {
+                Work::Runtime(runtime) => Some(runtime.clone()),
+                Work::Workflow => None,
+            })
+            .collect();
+        runtimes.into_iter().collect()
+    }
+
+    pub(super) fn find_runs(&self, limit: u32) -> Vec<ExecutionId> {
+        let runs = self.rows.executions.iter().filter(|e| e.is_workflow()).map(|e| e.id);
+        runs.filter(|id| self.rows.is_due(*id)).take(limit as usize).collect()
+    }
+
+    pub(super) fn find_held(&self, worker: &WorkerId) -> Vec<Held> {
+        let held =
+            |e: &&Execution| e.worker.as_ref() == Some(worker) && e.status.has_live_attempt();
+        let view = |e: &Execution| Held {
+            execution: e.id,
+            token: e.token(),
+            queue: e.queue.clone(),
+            cancel_requested: e.cancel_requested,
+        };
+        self.rows.executions.iter().filter(held).map(view).collect()
+    }
+
+    pub(super) fn find_queues_of(&self, action: &ActionRef) -> Vec<QueueKey> {
+        let queues = self.rows.queues.values().filter(|queue| queue.action == *action);
+        queues.map(|queue| queue.key.clone()).collect()
+    }
+}
+
+fn pointer(execution: &Execution) -> Pointer {
+    Pointer {
+        execution: execution.id,
+        queue: execution.queue.clone(),
+        definition: execution.definition.clone(),
+        stopping: execution.status.is_terminal() || execution.cancel_requested,
+    }
+}

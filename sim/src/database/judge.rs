@@ -1,0 +1,83 @@
+//! What happens at a commit: the rows change, the log tells how, and every law is asked.
+
+use steadfast_core::Timestamp;
+use steadfast_core::history::Commit;
+use steadfast_core::law::{self, Change};
+use steadfast_services::port::StoreError;
+
+use super::commit::status_word;
+use super::{State, TxId};
+use crate::law::WorldLaw;
+use crate::process::Process;
+use crate::sync::lock;
+use crate::{Node, World, kinds};
+
+impl World {
+    /// Makes a transaction durable. Answers with the time at which it began.
+    pub(super) fn commit(&self, me: &Process, id: TxId) -> Result<Timestamp, StoreError> {
+        let mut state = lock(&self.0.database);
+        let gone = || StoreError::Unavailable("the server closed the connection".into());
+        if state.is_down || !state.transactions.contains_key(&id) {
+            return Err(gone());
+        }
+        let open = state.end(id).ok_or_else(gone)?;
+        let (at, step) = (open.began, kinds::step(open.step));
+        if open.writes.is_empty() {
+            drop(state);
+            me.log(&kinds::COMMITTED, &[id.0, step, 0]);
+            return Ok(at);
+        }
+        let commit = Commit::derive(at, Some(open.voices), &state.rows, &open.writes);
+        if let Err(conflict) = state.rows.apply(&open.writes) {
+            drop(state);
+            self.violate(WorldLaw::RowsAreSound, conflict.to_string());
+            return Err(StoreError::Corrupt(conflict.to_string()));
+        }
+        state.changes += commit.executions.len();
+        let verdict = judge(&state, &commit);
+        let rows = commit.executions.len() + commit.workers.len() + commit.queues.len();
+        drop(state);
+        me.log(&kinds::COMMITTED, &[id.0, step, rows as u64]);
+        self.tell(me, &commit);
+        lock(&self.0.record).judged_commit();
+        let violated = verdict.err();
+        lock(&self.0.database).history.push(commit);
+        if let Some(violation) = violated {
+            self.violate(violation.law, violation.what);
+        }
+        Ok(at)
+    }
+
+    /// Logs what a commit changed, each row in the lane of whom it concerns.
+    fn tell(&self, me: &Process, commit: &Commit) {
+        for change in &commit.executions {
+            let row = &change.after;
+            if change.before.as_ref().map(|b| (b.status, b.attempt))
+                == Some((row.status, row.attempt))
+            {
+                continue;
+            }
+            let holder = row.worker.as_ref().and_then(|worker| self.named(worker.name.as_str()));
+            let words = [row.id.0, status_word(row.status), u64::from(row.attempt.0)];
+            self.log(holder.unwrap_or(me.node()), &kinds::EXECUTION, &words);
+        }
+        for change in &commit.workers {
+            let row = &change.after;
+            let node = self.named(row.name.as_str()).unwrap_or(Node::WORLD);
+            let words = [row.incarnation.0, row.state as u64, row.lease_until.as_micros()];
+            self.log(node, &kinds::WORKER, &words);
+        }
+        for change in &commit.visits {
+            let row = &change.after;
+            let words = [row.key.run.0, u64::from(row.ended), u64::from(row.total)];
+            self.log(me.node(), &kinds::VISIT, &words);
+        }
+    }
+}
+
+/// Asks every law that a commit and the rows after it can answer.
+fn judge(state: &State, commit: &Commit) -> law::Verdict {
+    let change = Change { commit, after: &state.rows, settings: &state.settings };
+    law::check_change(&change)?;
+    law::check_snapshot(&state.rows)
+}

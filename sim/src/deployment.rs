@@ -1,0 +1,306 @@
+//! A deployment: executors, workers and API nodes, each a process that the real assembly starts.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+use steadfast_core::execution::Idempotency;
+use steadfast_core::submit::Submission;
+use steadfast_core::{ActionRef, ExecutionId, Span, WorkerName};
+use steadfast_services::assembly::{Doors, open_doors, start_executor};
+use steadfast_services::port::Runner;
+use steadfast_services::service::control::{self, QueueChange};
+use steadfast_services::service::heartbeat::Introduction;
+use steadfast_services::service::work::{StopSignals, WorkerConfig, work};
+use tokio_util::sync::CancellationToken;
+
+use crate::actions::SimRunner;
+use crate::env::{SimEnv, Terms};
+use crate::library::Library;
+use crate::process::Process;
+use crate::sync::lock;
+use crate::{Node, World, kinds};
+
+/// How many processes of each sort there are, and what they are like.
+#[derive(Clone, Debug)]
+pub struct Fleet {
+    /// Nodes that decide.
+    pub executors: u32,
+    /// Nodes that run actions.
+    pub workers: u32,
+    /// Nodes that take submissions.
+    pub apis: u32,
+    /// How many attempts a worker runs at once.
+    pub capacity: u32,
+    /// How often a worker renews its lease.
+    pub renew_interval: Span,
+    /// How often a worker looks for work without a hint.
+    pub poll_interval: Span,
+    /// How long a stopping worker lets its work finish.
+    pub shutdown_timeout: Span,
+    /// What all are configured with.
+    pub terms: Terms,
+}
+
+impl Default for Fleet {
+    fn default() -> Self {
+        Self {
+            executors: 2,
+            workers: 2,
+            apis: 1,
+            capacity: 4,
+            renew_interval: Span::from_secs(1),
+            poll_interval: Span::from_secs(1),
+            shutdown_timeout: Span::from_secs(5),
+            terms: Terms {
+                settings: steadfast_core::settings::Settings::DEFAULT,
+                transport: steadfast_core::Transport::Embedded,
+                batch_size: 16,
+            },
+        }
+    }
+}
+
+/// A running deployment. Clones are the same.
+#[derive(Clone)]
+pub struct Deployment(Arc<Inner>);
+
+struct Inner {
+    world: World,
+    library: Arc<Library>,
+    fleet: Fleet,
+    executors: Vec<Node>,
+    workers: Vec<Node>,
+    apis: Vec<Node>,
+    posts: Arc<Posts>,
+}
+
+/// Where requests for the API nodes and signals for the workers are left.
+#[derive(Default)]
+struct Posts {
+    apis: Mutex<BTreeMap<Node, (Process, SimEnv, Doors)>>,
+    workers: Mutex<BTreeMap<Node, StopSignals>>,
+}
+
+impl World {
+    /// Starts a deployment.
+    #[must_use]
+    pub fn deploy(&self, fleet: Fleet, library: Arc<Library>) -> Deployment {
+        self.set_settings(fleet.terms.settings);
+        let posts = Arc::new(Posts::default());
+        let to_clear = Arc::clone(&posts);
+        lock(&self.0.last_acts).push(Box::new(move || lock(&to_clear.apis).clear()));
+        let make = |count: u32, name: &str, start: &dyn Fn(&str) -> Node| -> Vec<Node> {
+            (1..=count).map(|nth| start(&format!("{name}-{nth}"))).collect()
+        };
+        let executors = make(fleet.executors, "executor", &|name| {
+            start_executor_node(self, name, &fleet, &library)
+        });
+        let workers = make(fleet.workers, "worker", &|name| {
+            start_worker_node(self, name, &fleet, &library, &posts)
+        });
+        let apis =
+            make(fleet.apis, "api", &|name| start_api_node(self, name, &fleet, &library, &posts));
+        let world = self.clone();
+        Deployment(Arc::new(Inner { world, library, fleet, executors, workers, apis, posts }))
+    }
+}
+
+fn start_executor_node(world: &World, name: &str, fleet: &Fleet, library: &Arc<Library>) -> Node {
+    let (terms, library) = (fleet.terms, Arc::clone(library));
+    world.node(name, move |me| {
+        let env = SimEnv::new(me, terms, Arc::clone(&library));
+        async move {
+            start_executor(&env, &CancellationToken::new());
+            std::future::pending::<()>().await;
+        }
+    })
+}
+
+fn start_worker_node(
+    world: &World,
+    name: &str,
+    fleet: &Fleet,
+    library: &Arc<Library>,
+    posts: &Arc<Posts>,
+) -> Node {
+    let (fleet, library, posts) = (fleet.clone(), Arc::clone(library), Arc::clone(posts));
+    let worker = WorkerName::new(name);
+    world.node(name, move |me| {
+        let env = SimEnv::new(me.clone(), fleet.terms, Arc::clone(&library));
+        let runner = SimRunner::new(me.clone(), Arc::clone(&library));
+        let config = WorkerConfig {
+            introduction: Introduction {
+                name: worker.clone(),
+                runtimes: runner.runtimes(),
+                labels: BTreeMap::new(),
+                capacity: fleet.capacity,
+            },
+            renew_interval: fleet.renew_interval,
+            poll_interval: fleet.poll_interval,
+            shutdown_timeout: fleet.shutdown_timeout,
+        };
+        let signals = StopSignals::default();
+        lock(&posts.workers).insert(me.node(), signals.clone());
+        async move {
+            let doors = open_doors(&env);
+            work(env, runner, doors.completer, config, signals).await;
+        }
+    })
+}
+
+fn start_api_node(
+    world: &World,
+    name: &str,
+    fleet: &Fleet,
+    library: &Arc<Library>,
+    posts: &Arc<Posts>,
+) -> Node {
+    let (terms, library, posts) = (fleet.terms, Arc::clone(library), Arc::clone(posts));
+    world.node(name, move |me| {
+        let env = SimEnv::new(me.clone(), terms, Arc::clone(&library));
+        let posts = Arc::clone(&posts);
+        async move {
+            let doors = open_doors(&env);
+            lock(&posts.apis).insert(me.node(), (me, env, doors));
+            std::future::pending::<()>().await;
+        }
+    })
+}
+
+impl Deployment {
+    /// The world that it is in.
+    #[must_use]
+    pub fn world(&self) -> &World {
+        &self.0.world
+    }
+
+    /// What it was started with.
+    #[must_use]
+    pub fn fleet(&self) -> &Fleet {
+        &self.0.fleet
+    }
+
+    /// The actions and workflows that it knows.
+    #[must_use]
+    pub fn library(&self) -> &Arc<Library> {
+        &self.0.library
+    }
+
+    /// The nodes that decide.
+    #[must_use]
+    pub fn executors(&self) -> &[Node] {
+        &self.0.executors
+    }
+
+    /// The nodes that run actions.
+    #[must_use]
+    pub fn workers(&self) -> &[Node] {
+        &self.0.workers
+    }
+
+    /// The nodes that take submissions.
+    #[must_use]
+    pub fn apis(&self) -> &[Node] {
+        &self.0.apis
+    }
+
+    /// Asks a worker to finish what it has and to stop.
+    pub fn drain(&self, worker: Node) {
+        if let Some(signals) = lock(&self.0.posts.workers).get(&worker) {
+            signals.drain.cancel();
+            self.world().strike_node(crate::fault::Fault::Drain, worker);
+        }
+    }
+
+    /// One try to submit, at whichever API node is up. `None` if none answers.
+    pub async fn try_submit(
+        &self,
+        action: &str,
+        parameters: Value,
+        key: Option<&str>,
+    ) -> Option<Result<ExecutionId, String>> {
+        let (_, _, doors) = self.door()?;
+        let prepared = self.0.library.prepare(action, parameters.clone());
+        let fingerprint = format!("{action} {parameters}");
+        let idempotency = key.map(|key| Idempotency { key: key.to_owned(), fingerprint });
+        let submission = Submission { prepared, idempotency, retry_of: None };
+        let answer = doors.submitter.send(submission).await.ok()?;
+        Some(match answer {
+            Ok(submitted) => Ok(submitted.id()),
+            Err(error) => Err(error.to_string()),
+        })
+    }
+
+    /// Submits until it is accepted, with a key of its own, and returns the execution.
+    pub async fn enqueue(&self, action: &str, parameters: Value) -> ExecutionId {
+        let nth = self.world().next_submission();
+        let key = format!("story-{nth}");
+        loop {
+            let answer = self.try_submit(action, parameters.clone(), Some(&key)).await;
+            if let Some(Ok(id)) = answer {
+                self.world().log(Node::WORLD, &kinds::ACCEPTED, &[nth, id.0]);
+                return id;
+            }
+            self.world().wait(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Cancels an execution, at whichever API node is up. Whether somebody heard it.
+    pub async fn cancel(&self, id: ExecutionId) -> bool {
+        self.world().strike_node(crate::fault::Fault::Cancel, Node::WORLD);
+        self.operate(0, id.0, move |env| async move { control::cancel(&env, id).await.is_ok() })
+            .await
+    }
+
+    /// Changes all queues of an action as soon as an API node does it, and does not wait.
+    pub fn ask_to_change(&self, action: &str, change: QueueChange) {
+        let (deployment, action) = (self.clone(), action.to_owned());
+        let Some(handle) = self.0.apis.first().and_then(|api| self.world().handle_of(*api)) else {
+            return;
+        };
+        handle.spawn(async move { deployment.change_queues(&action, change).await });
+    }
+
+    /// Changes all queues of an action. Whether somebody heard it.
+    pub async fn change_queues(&self, action: &str, change: QueueChange) -> bool {
+        let fault = match change {
+            QueueChange::Pause(_) => crate::fault::Fault::PauseQueue,
+            _ => crate::fault::Fault::ChangeLimit,
+        };
+        self.world().strike_node(fault, Node::WORLD);
+        let action = ActionRef::new(action);
+        let declared = self.0.library.definition(action.as_str()).and_then(|d| d.concurrency_limit);
+        self.operate(1, 0, move |env| async move {
+            control::change_queues(&env, &action, declared, change).await.is_ok()
+        })
+        .await
+    }
+
+    async fn operate<F, Fut>(&self, operation: u64, about: u64, act: F) -> bool
+    where
+        F: FnOnce(SimEnv) -> Fut + Send + 'static,
+        Fut: Future<Output = bool> + Send,
+    {
+        let Some((me, env, _)) = self.door() else { return false };
+        self.world().log(me.node(), &kinds::OPERATED, &[operation, about]);
+        let handle = self.world().handle_of(me.node());
+        let Some(handle) = handle else { return false };
+        // It runs on the API node, and dies with it.
+        let task = handle.spawn(async move { act(env).await });
+        tokio::select! {
+            biased;
+            done = task => done.unwrap_or(false),
+            () = madsim::time::sleep(Duration::from_secs(30)) => false,
+        }
+    }
+
+    /// An API node that is up.
+    fn door(&self) -> Option<(Process, SimEnv, Doors)> {
+        let apis = lock(&self.0.posts.apis);
+        let mut up =
+            apis.values().filter(|(me, _, _)| me.is_alive() && self.world().is_up(me.node()));
+        up.next().cloned()
+    }
+}

@@ -1,0 +1,163 @@
+//! The world of one simulated process: the services' [`Env`] on simulated ports.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use madsim::time::Sleep;
+use steadfast_core::settings::Settings;
+use steadfast_core::{DefinitionHash, Span, Timestamp, Transport};
+use steadfast_services::alarm::Alarm;
+use steadfast_services::port::{Counter, Env, StoreError, Workflow};
+
+use crate::broker::SimBroker;
+use crate::database::SimStore;
+use crate::library::Library;
+use crate::process::Process;
+
+/// What all processes of a deployment are configured with.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// The spans and bounds in force.
+    pub settings: Settings,
+    /// How work is carried.
+    pub transport: Transport,
+    /// How many inputs one transaction takes at the most.
+    pub batch_size: usize,
+}
+
+/// One process's world.
+#[derive(Clone)]
+pub struct SimEnv(Arc<Inner>);
+
+struct Inner {
+    me: Process,
+    store: SimStore,
+    broker: SimBroker,
+    terms: Terms,
+    library: Arc<Library>,
+    alarm: Alarm,
+    draws: AtomicU64,
+}
+
+impl SimEnv {
+    /// The world of this process.
+    #[must_use]
+    pub fn new(me: Process, terms: Terms, library: Arc<Library>) -> Self {
+        let start =
+            me.world().stream(&format!("entropy.{}.{}", me.name(), me.incarnation())).bits();
+        Self(Arc::new(Inner {
+            store: SimStore::new(me.clone()),
+            broker: SimBroker::new(me.clone()),
+            me,
+            terms,
+            library,
+            alarm: Alarm::default(),
+            draws: AtomicU64::new(start),
+        }))
+    }
+
+    /// The process.
+    #[must_use]
+    pub fn me(&self) -> &Process {
+        &self.0.me
+    }
+}
+
+impl Env for SimEnv {
+    type Store = SimStore;
+    type Broker = SimBroker;
+
+    const SIMULATED: bool = true;
+
+    fn store(&self) -> &SimStore {
+        &self.0.store
+    }
+
+    fn broker(&self) -> &SimBroker {
+        &self.0.broker
+    }
+
+    fn settings(&self) -> Settings {
+        self.0.terms.settings
+    }
+
+    fn transport(&self) -> Transport {
+        self.0.terms.transport
+    }
+
+    fn batch_size(&self) -> usize {
+        self.0.terms.batch_size
+    }
+
+    fn now(&self) -> Timestamp {
+        self.0.me.clock()
+    }
+
+    fn sleep(&self, span: Span) -> impl Future<Output = ()> + Send {
+        ArmOnce::new(span.into())
+    }
+
+    fn spawn<F>(&self, _: &'static str, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        // The dead spawn nothing.
+        if self.0.me.is_alive() {
+            madsim::task::spawn(task);
+        }
+    }
+
+    fn entropy(&self) -> u64 {
+        self.0.draws.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)
+    }
+
+    async fn workflow(
+        &self,
+        hash: &DefinitionHash,
+    ) -> Result<Option<Arc<dyn Workflow>>, StoreError> {
+        Ok(self.0.library.workflow(hash))
+    }
+
+    fn alarm(&self) -> &Alarm {
+        &self.0.alarm
+    }
+
+    fn count(&self, counter: Counter, by: u64) {
+        self.0.me.world().count(counter, by);
+    }
+
+    fn planted(&self) -> Option<&'static str> {
+        self.0.me.world().0.planted
+    }
+}
+
+/// A sleep that sets its timer once: madsim's sets another at every poll.
+struct ArmOnce {
+    sleep: Sleep,
+    until: madsim::time::Instant,
+    is_armed: bool,
+}
+
+impl ArmOnce {
+    #[expect(clippy::disallowed_methods, reason = "this is simulated time")]
+    fn new(span: Duration) -> Self {
+        let sleep = madsim::time::sleep(span);
+        Self { sleep, until: madsim::time::Instant::now() + span, is_armed: false }
+    }
+}
+
+impl Future for ArmOnce {
+    type Output = ();
+
+    #[expect(clippy::disallowed_methods, reason = "this is simulated time")]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if !std::mem::replace(&mut self.is_armed, true) {
+            return Pin::new(&mut self.sleep).poll(context);
+        }
+        if madsim::time::Instant::now() >= self.until { Poll::Ready(()) } else { Poll::Pending }
+    }
+}

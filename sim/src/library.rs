@@ -1,0 +1,110 @@
+//! The actions and workflows that simulated deployments run. They are read by the same code that
+//! reads them in production, once for all seeds.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+use steadfast_core::definition::Prepared;
+use steadfast_core::workflow::{Evaluator, Graph};
+use steadfast_core::{ActionRef, DefinitionHash, Runtime};
+use steadfast_packs::{
+    Catalog, Definition, PolicyDefaults, Templates, handler_runtime, prepare, read_standalone,
+};
+use steadfast_services::port::Workflow;
+
+/// Actions and workflows, compiled.
+pub struct Library {
+    catalog: Catalog,
+    by_name: BTreeMap<ActionRef, Arc<Definition>>,
+    compiled: BTreeMap<DefinitionHash, Arc<dyn Workflow>>,
+}
+
+struct Compiled {
+    definition: Arc<Definition>,
+    templates: Templates,
+}
+
+impl Workflow for Compiled {
+    fn graph(&self) -> &Graph {
+        &self.definition.workflow().expect("only workflows are compiled").graph
+    }
+
+    fn evaluator(&self) -> &dyn Evaluator {
+        &self.templates
+    }
+}
+
+impl Library {
+    /// A library without workflows, of these actions.
+    ///
+    /// # Panics
+    /// If two actions have one name.
+    #[must_use]
+    pub fn of(actions: impl IntoIterator<Item = Definition>) -> Self {
+        let mut catalog = Catalog::new();
+        let mut by_name = BTreeMap::new();
+        for action in actions {
+            let name = action.action.clone();
+            let problem = |problem| panic!("{name}: {problem:?}");
+            let hash = catalog.register_handler(action).unwrap_or_else(problem);
+            let definition = catalog.by_hash(&hash).expect("it was just registered");
+            by_name.insert(name, Arc::clone(definition));
+        }
+        Self { catalog, by_name, compiled: BTreeMap::new() }
+    }
+
+    /// Adds a workflow, as it stands in a file. It may use what was added before.
+    ///
+    /// # Panics
+    /// If the text is not a workflow; says where and why.
+    #[must_use]
+    pub fn workflow_file(mut self, name: &str, text: &str) -> Self {
+        let read = read_standalone(format!("{name}.yaml").as_ref(), text.as_bytes(), &self.catalog);
+        let (mut definition, _) = read.unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
+        definition.action = name.into();
+        let definition = Arc::new(definition);
+        let lookup = |hash: &DefinitionHash| {
+            let own = self.by_name.values().find(|known| known.hash() == *hash).cloned();
+            own.or_else(|| self.catalog.by_hash(hash).cloned())
+        };
+        let templates = Templates::new(&definition, lookup, PolicyDefaults::default());
+        let templates = templates.unwrap_or_else(|problem| panic!("{name}: {problem:?}"));
+        let compiled = Compiled { definition: Arc::clone(&definition), templates };
+        self.compiled.insert(definition.hash(), Arc::new(compiled));
+        // From now on other workflows may run it.
+        let known = self.catalog.register_handler((*definition).clone());
+        known.unwrap_or_else(|problem| panic!("{name}: {problem:?}"));
+        self.by_name.insert(name.into(), definition);
+        self
+    }
+
+    /// What is known under this name.
+    #[must_use]
+    pub fn definition(&self, name: &str) -> Option<&Arc<Definition>> {
+        self.by_name.get(&name.into())
+    }
+
+    /// Everything that an execution of `name` is pinned to.
+    ///
+    /// # Panics
+    /// If there is no such action, or it does not take these parameters.
+    #[must_use]
+    pub fn prepare(&self, name: &str, parameters: Value) -> Prepared {
+        let definition = self.by_name.get(&name.into());
+        let definition = definition.unwrap_or_else(|| panic!("no action is called `{name}`"));
+        prepare(definition, parameters, &PolicyDefaults::default())
+            .unwrap_or_else(|problem| panic!("{name}: {problem}"))
+    }
+
+    pub(crate) fn workflow(&self, hash: &DefinitionHash) -> Option<Arc<dyn Workflow>> {
+        self.compiled.get(hash).cloned()
+    }
+
+    /// What a worker must offer to run all of it.
+    #[must_use]
+    pub fn runtimes(&self) -> std::collections::BTreeSet<Runtime> {
+        let actions = self.by_name.values().filter(|known| known.workflow().is_none());
+        actions.map(|known| handler_runtime(&known.action)).collect()
+    }
+}

@@ -1,0 +1,163 @@
+//! What happens in a run, as data: the fleet, the workload, the weather and what is done to whom.
+//! A seed draws one; a case on disk is one.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use steadfast_core::settings::Settings;
+use steadfast_core::{Span, Transport};
+
+use crate::deployment::Fleet;
+use crate::env::Terms;
+use crate::fault::Strike;
+use crate::process::Peer;
+
+/// Everything that a run is made of, apart from chance at the ports.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The deployment.
+    pub fleet: FleetPlan,
+    /// What is submitted, in order of time.
+    pub workload: Vec<Item>,
+    /// When which strikes happen how often.
+    pub storms: Vec<Storm>,
+    /// What is done to nodes, servers and queues, in order of time.
+    pub disturbances: Vec<Disturbance>,
+    /// How long the first act is, in milliseconds.
+    pub first_act_ms: u64,
+}
+
+/// The deployment of a plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FleetPlan {
+    /// Nodes that decide.
+    pub executors: u32,
+    /// Nodes that run actions.
+    pub workers: u32,
+    /// Nodes that take submissions.
+    pub apis: u32,
+    /// How many attempts a worker runs at once.
+    pub capacity: u32,
+    /// How many inputs one transaction takes.
+    pub batch_size: usize,
+    /// How work is carried.
+    pub transport: Transport,
+    /// The longest way of anything, in microseconds; 0 is as fast as a scheduler.
+    pub delay_max_us: u64,
+    /// The spans and bounds in force.
+    pub settings: Settings,
+}
+
+impl FleetPlan {
+    /// The fleet to deploy.
+    #[must_use]
+    pub fn fleet(&self) -> Fleet {
+        Fleet {
+            executors: self.executors,
+            workers: self.workers,
+            apis: self.apis,
+            capacity: self.capacity,
+            renew_interval: Span::from_micros(self.settings.lease.as_micros() / 4),
+            terms: Terms {
+                settings: self.settings,
+                transport: self.transport,
+                batch_size: self.batch_size,
+            },
+            ..Fleet::default()
+        }
+    }
+}
+
+/// One submission.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Item {
+    /// When, in milliseconds.
+    pub at_ms: u64,
+    /// What.
+    pub action: String,
+    /// With what.
+    pub parameters: Value,
+    /// Whether it has an idempotency key, and is submitted again until it is accepted.
+    pub keyed: bool,
+    /// When it is cancelled, counted from its acceptance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel_after_ms: Option<u64>,
+}
+
+/// A time with weather.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Storm {
+    /// From when, in milliseconds.
+    pub from_ms: u64,
+    /// Until when.
+    pub until_ms: u64,
+    /// In thousandths of the opportunities.
+    pub rates: BTreeMap<Strike, u16>,
+}
+
+/// Something done to a part of the world, and mended after a while.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Disturbance {
+    /// When, in milliseconds.
+    pub at_ms: u64,
+    /// What.
+    #[serde(flatten)]
+    pub what: Disturb,
+}
+
+/// What can be done to a part of the world. Spans are milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Disturb {
+    /// Kill a process and start it again.
+    Kill { node: String, back_after_ms: u64 },
+    /// Lose a host and get it back.
+    LoseHost { node: String, back_after_ms: u64 },
+    /// Let a process stand still.
+    Pause { node: String, for_ms: u64 },
+    /// Cut a node off.
+    Cut { node: String, peer: Peer, for_ms: u64 },
+    /// Set a node's clock wrong, by microseconds.
+    Clock { node: String, ahead_us: i64, for_ms: u64 },
+    /// Let the store's clock jump ahead, by microseconds.
+    StoreClock { ahead_us: i64 },
+    /// Restart the store.
+    StoreRestart,
+    /// Take the store away.
+    StoreDown { for_ms: u64 },
+    /// Restart the broker.
+    BrokerRestart,
+    /// Take the broker away.
+    BrokerDown { for_ms: u64 },
+    /// Set the operator's limit of an action; `None` lifts it.
+    Limit { action: String, limit: Option<u32> },
+    /// Pause an action's queues.
+    PauseQueue { action: String, for_ms: u64 },
+    /// Drain a worker, and start it again.
+    Drain { node: String, back_after_ms: u64 },
+}
+
+impl Disturb {
+    /// How long until it is mended; `None` if it needs no mending.
+    #[must_use]
+    pub fn mended_after(&self) -> Option<Duration> {
+        let span = match self {
+            Self::Kill { back_after_ms, .. }
+            | Self::LoseHost { back_after_ms, .. }
+            | Self::Drain { back_after_ms, .. } => *back_after_ms,
+            Self::Pause { for_ms, .. }
+            | Self::Cut { for_ms, .. }
+            | Self::Clock { for_ms, .. }
+            | Self::StoreDown { for_ms }
+            | Self::BrokerDown { for_ms }
+            | Self::PauseQueue { for_ms, .. } => *for_ms,
+            Self::StoreClock { .. }
+            | Self::StoreRestart
+            | Self::BrokerRestart
+            | Self::Limit { .. } => return None,
+        };
+        Some(Duration::from_millis(span))
+    }
+}
