@@ -42,6 +42,7 @@ pub(crate) fn topic_of(message: &Message) -> (u64, u64) {
 pub(crate) enum Address {
     Admit,
     Advance,
+    Dispatch,
     Worker(WorkerId),
     Own(u64),
 }
@@ -50,6 +51,7 @@ pub(crate) enum Address {
 #[derive(Debug)]
 struct Channel {
     client: Node,
+    life: u64,
     address: Address,
     is_open: bool,
     unsettled: BTreeMap<u64, Entry>,
@@ -87,6 +89,7 @@ impl State {
             // Declared by whoever publishes, so they are there before their consumers are.
             Message::Admit(_) => vec![Address::Admit],
             Message::Advance(_) => vec![Address::Advance],
+            Message::Ready { transport, .. } if transport.pushes() => vec![Address::Dispatch],
             Message::Offer { worker, .. } | Message::Stop { worker, .. } => {
                 let address = Address::Worker(worker.clone());
                 let known = self.queues.contains_key(&address);
@@ -144,9 +147,15 @@ impl State {
     fn forget(&mut self, number: u64) {
         self.close_channels_of(number);
         let Some(channel) = self.channels.remove(&number) else { return };
-        if let Address::Own(own) = channel.address {
-            self.broadcast.remove(&own);
-            self.queues.remove(&channel.address);
+        let is_shared = self.channels.values().any(|other| other.address == channel.address);
+        match channel.address {
+            Address::Own(own) => {
+                self.broadcast.remove(&own);
+                self.queues.remove(&channel.address);
+            }
+            // It is deleted with its last consumer: nobody else will ever have this identity.
+            Address::Worker(_) if !is_shared => drop(self.queues.remove(&channel.address)),
+            _ => {}
         }
     }
 
@@ -194,10 +203,14 @@ impl World {
     }
 
     /// The broker notices that a client is gone.
-    pub(crate) fn lose_channels(&self, client: Node) {
+    pub(crate) fn lose_channels(&self, client: Node, life: u64) {
         let mut state = lock(&self.0.broker);
-        let lost: Vec<u64> =
-            state.channels.iter().filter(|(_, c)| c.client == client).map(|(n, _)| *n).collect();
+        let lost: Vec<u64> = state
+            .channels
+            .iter()
+            .filter(|(_, c)| c.client == client && c.life <= life)
+            .map(|(n, _)| *n)
+            .collect();
         lost.into_iter().for_each(|number| state.forget(number));
     }
 

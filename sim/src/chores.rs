@@ -8,6 +8,7 @@ use madsim::runtime::Handle;
 use madsim::task::NodeId;
 use tokio::sync::mpsc;
 
+use crate::database::TxId;
 use crate::sync::lock;
 use crate::{Node, World};
 
@@ -19,7 +20,12 @@ pub(crate) enum Chore {
     /// Starts a node again, if nothing else has happened to it.
     Restart { node: Node, epoch: u64, after: Duration },
     /// Lets servers notice that a node is silent, if it still is.
-    Notice { node: Node, epoch: u64, after: Duration },
+    Notice { node: Node, life: u64, epoch: u64, after: Duration },
+    /// Lets servers notice that a life is over, of which nobody told them.
+    Bury { node: Node, life: u64, after: Duration },
+    /// Lets the database notice that a client has given up a transaction: when it can be reached
+    /// again, or after a while.
+    CloseTransaction { id: TxId, client: Node },
 }
 
 /// Where chores are left, and the madsim node that does them.
@@ -78,13 +84,32 @@ impl World {
                     }
                 });
             }
-            Chore::Notice { node, epoch, after } => {
+            Chore::Notice { node, life, epoch, after } => {
                 let world = self.clone();
                 madsim::task::spawn(async move {
                     world.wait(after).await;
                     if world.epoch(node) == epoch && world.is_silent(node) {
-                        world.lose_connections(node);
+                        world.lose_connections(node, life);
                     }
+                });
+            }
+            Chore::Bury { node, life, after } => {
+                let world = self.clone();
+                madsim::task::spawn(async move {
+                    world.wait(after).await;
+                    world.lose_connections(node, life);
+                });
+            }
+            Chore::CloseTransaction { id, client } => {
+                let world = self.clone();
+                madsim::task::spawn(async move {
+                    for _ in 0..20 {
+                        world.wait(Duration::from_millis(500)).await;
+                        if !world.is_silent(client) {
+                            break;
+                        }
+                    }
+                    world.close_transaction(id);
                 });
             }
         }

@@ -56,6 +56,8 @@ pub(crate) struct State {
 #[derive(Debug)]
 struct Open {
     client: Node,
+    /// Which life of the client began it.
+    life: u64,
     began: Timestamp,
     step: &'static str,
     locks: Vec<LockKey>,
@@ -64,11 +66,12 @@ struct Open {
 }
 
 impl State {
-    fn begin(&mut self, client: Node, step: &'static str, began: Timestamp) -> TxId {
+    fn begin(&mut self, (client, life): (Node, u64), step: &'static str, began: Timestamp) -> TxId {
         self.next_transaction += 1;
         let id = TxId(self.next_transaction);
         let open = Open {
             client,
+            life,
             began,
             step,
             locks: Vec::new(),
@@ -160,18 +163,20 @@ impl World {
         self.strike_node(Fault::StoreClockJump, Node::WORLD);
     }
 
-    /// The server notices that a client is gone.
-    pub(crate) fn lose_sessions(&self, client: Node) {
+    /// The server notices that a life of a client, and every one before it, is over.
+    pub(crate) fn lose_sessions(&self, client: Node, life: u64) {
         let mut state = lock(&self.0.database);
-        let lost: Vec<TxId> = state
-            .transactions
-            .iter()
-            .filter(|(_, t)| t.client == client)
-            .map(|(id, _)| *id)
-            .collect();
+        let lost = |open: &Open| open.client == client && open.life <= life;
+        let lost: Vec<TxId> =
+            state.transactions.iter().filter(|(_, open)| lost(open)).map(|(id, _)| *id).collect();
         for id in lost {
             state.roll_back(id);
         }
+    }
+
+    /// The server notices that its client has given a transaction up.
+    pub(crate) fn close_transaction(&self, id: TxId) {
+        lock(&self.0.database).roll_back(id);
     }
 
     /// A number that rises whenever an execution changes.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use madsim::runtime::{Handle, NodeHandle};
 use madsim::task::NodeId;
 use serde::{Deserialize, Serialize};
-use steadfast_core::{Span, Timestamp};
+use steadfast_core::Timestamp;
 
 use crate::chance::{Passage, Site, Subject};
 use crate::chores::Chore;
@@ -48,6 +48,9 @@ pub(crate) struct Host {
     /// Microseconds by which its clock is ahead.
     clock_ahead: AtomicI64,
 }
+
+/// How long servers take to notice that a client is silent.
+const NOTICE: Duration = Duration::from_secs(10);
 
 /// Something that a node talks to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -229,34 +232,34 @@ impl World {
 
     /// Kills a node's process: at once, and without a word. The system closes its connections.
     pub fn kill(&self, node: Node) {
-        self.end_life(node, Fault::Kill);
-        self.lose_connections(node);
+        if let Some(life) = self.end_life(node, Fault::Kill) {
+            self.lose_connections(node, life);
+        }
     }
 
     /// Takes a node's host away: nobody closes its connections, so that those who hold something
     /// for it have to notice by themselves.
     pub fn lose_host(&self, node: Node) {
-        self.end_life(node, Fault::LoseHost);
-        self.notice_later(node);
+        if let Some(life) = self.end_life(node, Fault::LoseHost) {
+            self.ask(Chore::Bury { node, life, after: NOTICE });
+        }
     }
 
     /// Ends a life from within, at an await; the node comes back after a while.
     pub(crate) fn crash(&self, process: &Process, entropy: u64) {
         if process.is_alive() {
             let node = process.node;
-            self.end_life(node, Fault::Kill);
-            self.lose_connections(node);
+            self.kill(node);
             let after = Duration::from_millis(200 + entropy % 2_000);
             self.ask(Chore::Restart { node, epoch: self.epoch(node), after });
         }
     }
 
-    fn end_life(&self, node: Node, fault: Fault) {
+    /// Ends the life that a node has, if it has one; answers which it was.
+    fn end_life(&self, node: Node, fault: Fault) -> Option<u64> {
         let (id, ended) = {
             let mut lives = lock(&self.0.lives);
-            let Some(life) = lives.get_mut(&node).filter(|life| life.state != State::Down) else {
-                return;
-            };
+            let life = lives.get_mut(&node).filter(|life| life.state != State::Down)?;
             let ended = life.incarnation;
             // Before the kill, so that its destructors already find their life over.
             life.alive.store(false, Ordering::Relaxed);
@@ -270,6 +273,7 @@ impl World {
         self.actions_lose_their_worker(node, fault);
         // A process cannot drop itself while it runs, so somebody else does.
         self.ask(Chore::Kill(id));
+        Some(ended)
     }
 
     /// Starts a killed node again, with nothing in its memory.
@@ -363,8 +367,11 @@ impl World {
 
     /// Servers notice a silent client only after a while.
     fn notice_later(&self, node: Node) {
-        let after = Span::from_secs(10).into();
-        self.ask(Chore::Notice { node, epoch: self.epoch(node), after });
+        let (life, epoch) = {
+            let lives = lock(&self.0.lives);
+            lives.get(&node).map_or((0, 0), |life| (life.incarnation, life.epoch))
+        };
+        self.ask(Chore::Notice { node, life, epoch, after: NOTICE });
     }
 
     /// madsim's handle of a node, to run something on it.

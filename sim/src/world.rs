@@ -140,9 +140,9 @@ impl World {
     }
 
     /// The servers notice that the connections of a node are gone.
-    pub(crate) fn lose_connections(&self, node: Node) {
-        self.lose_sessions(node);
-        self.lose_channels(node);
+    pub(crate) fn lose_connections(&self, node: Node, life: u64) {
+        self.lose_sessions(node, life);
+        self.lose_channels(node, life);
     }
 
     /// Notes what the seed drew; reports print it first.

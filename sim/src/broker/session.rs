@@ -86,6 +86,7 @@ impl Broker for SimBroker {
         let address = match &topic {
             Topic::Admit => Address::Admit,
             Topic::Advance => Address::Advance,
+            Topic::Dispatch => Address::Dispatch,
             Topic::Worker(worker) => Address::Worker(worker.clone()),
             Topic::Ready(_) | Topic::Ended => {
                 state.broadcast.insert(number, topic);
@@ -96,6 +97,7 @@ impl Broker for SimBroker {
         let changed = Arc::new(Notify::new());
         let channel = Channel {
             client: me.node(),
+            life: me.incarnation(),
             address: address.clone(),
             is_open: true,
             unsettled: BTreeMap::new(),
@@ -196,8 +198,11 @@ impl Subscription for SimSubscription {
                 lock(&me.world().0.broker).close_channels_of(self.number);
                 return Err(unavailable("the channel was closed"));
             }
-            // The client believes that it was heard.
-            Some(Strike::SettleLost) => return Ok(()),
+            // The client believes that it was heard, and the broker that the connection is gone.
+            Some(Strike::SettleLost) => {
+                lock(&me.world().0.broker).close_channels_of(self.number);
+                return Ok(());
+            }
             _ => {}
         }
         if me.is_cut_from(Peer::Broker) {

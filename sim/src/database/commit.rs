@@ -56,7 +56,7 @@ impl SimTransaction {
             _ => {}
         }
         if me.is_cut_from(Peer::Store) {
-            self.is_open = false;
+            self.give_up();
             me.wait(ANSWER_TIMEOUT.into()).await;
             me.stay_dead().await;
             return Commit::Unknown("no answer".into());

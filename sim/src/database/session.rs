@@ -19,6 +19,7 @@ use steadfast_services::port::{
 use super::statement::Statement;
 use super::{ANSWER_TIMEOUT, STATEMENT_TIMEOUT, State, TxId};
 use crate::chance::{Site, Subject};
+use crate::chores::Chore;
 use crate::fault::Strike;
 use crate::process::{Peer, Process};
 use crate::sync::lock;
@@ -68,7 +69,7 @@ impl Store for SimStore {
             return Err(StoreError::Unavailable("connection refused".into()));
         }
         let now = state.clock(world.epoch_micros());
-        let id = state.begin(tx.me.node(), purpose, now);
+        let id = state.begin((tx.me.node(), tx.me.incarnation()), purpose, now);
         drop(state);
         tx.me.log(&kinds::BEGUN, &[id.0, kinds::step(purpose)]);
         (tx.id, tx.is_open) = (Some(id), true);
@@ -128,13 +129,25 @@ impl SimTransaction {
 
     /// Nothing is heard of the server. What it has of this transaction stays until it notices.
     pub(super) async fn no_answer(&mut self) -> StoreError {
-        self.is_open = false;
+        self.give_up();
         self.me.wait(ANSWER_TIMEOUT.into()).await;
         self.me.stay_dead().await;
         StoreError::Unavailable("no answer".into())
     }
 
+    /// Closes the connection without a word reaching the server, which notices later.
+    pub(super) fn give_up(&mut self) {
+        if std::mem::take(&mut self.is_open)
+            && let Some(id) = self.id
+        {
+            self.world().ask(Chore::CloseTransaction { id, client: self.me.node() });
+        }
+    }
+
     pub(super) fn roll_back(&mut self) {
+        if self.me.is_cut_from(Peer::Store) {
+            return self.give_up();
+        }
         if std::mem::take(&mut self.is_open)
             && let Some(id) = self.id
             && self.with(|state| state.roll_back(id))
