@@ -183,10 +183,5 @@ pub fn release(unit: &mut Unit, id: ExecutionId, token: FencingToken) -> Result<
     }
     let status = unit.tell(id, &ExecutionInput::Release(token))?;
     unit.hear(id, token, None);
-    if status != Status::Ready || unit.is_planted("give_back_arms_no_timer") {
-        return Ok(status);
-    }
-    // It waits for a worker anew, and must not do so for ever.
-    let until = unit.unschedulable_at(id);
-    unit.tell(id, &ExecutionInput::KeepLooking(until))
+    Ok(status)
 }

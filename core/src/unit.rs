@@ -351,8 +351,25 @@ impl Unit {
         if after.status.is_terminal() {
             self.follow_end(after);
         }
+        if after.status == Status::Ready
+            && before.status.has_live_attempt()
+            && !self.is_planted("give_back_arms_no_timer")
+        {
+            // It waits for a worker anew, and must not do so for ever.
+            let until = self.unschedulable_at(after.id);
+            self.tell(after.id, &ExecutionInput::KeepLooking(until)).expect("it is ready");
+        }
         if after.status == Status::Backoff && after.wake_at <= Some(self.now) {
             self.tell(after.id, &ExecutionInput::Retry).expect("the delay is over");
+        }
+        // Where work is assigned, its worker has room for another now.
+        if let (true, true, Work::Runtime(runtime)) = (
+            after.transport.pushes(),
+            before.status.has_live_attempt() && !after.status.has_live_attempt(),
+            &after.work,
+        ) {
+            let (runtime, transport) = (runtime.clone(), after.transport);
+            self.publish(Message::Ready { runtime, transport });
         }
         let freed = before.status.holds_slot() && !after.status.holds_slot();
         if (freed && !self.leaves_the_slot_empty(after)) || after.status == Status::Queued {

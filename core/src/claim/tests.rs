@@ -139,6 +139,20 @@ fn giving_back_what_was_to_stop_ends_it_and_giving_up_what_runs_is_a_loss() {
 }
 
 #[test]
+fn an_offer_that_nobody_answers_costs_nothing_and_goes_to_somebody_else() {
+    let mut unit = offered();
+    unit.now = NOW + unit.settings.offer_timeout;
+    assert_eq!(sweep::wake(&mut unit, ID), Ok(Status::Ready));
+    let execution = unit.execution(ID).expect("it is here");
+    assert_eq!(execution.wake_at, Some(unit.now + unit.settings.unschedulable_after));
+    assert_eq!((execution.losses, execution.excluded.as_slice()), (0, &["ada".into()][..]));
+    assert!(accept(&mut unit, &id("ada"), ID, TOKEN).is_err(), "it comes too late");
+    dispatch(&mut unit, Vec::new());
+    let chosen = unit.execution(ID).and_then(|execution| execution.worker.clone());
+    assert_eq!(chosen, Some(id("bob")));
+}
+
+#[test]
 fn no_worker_speaks_for_a_run() {
     let mut unit = unit(Work::Workflow, Transport::Embedded);
     assert_eq!(claim(&mut unit, &id("ada"), 9), Ok(Vec::new()));

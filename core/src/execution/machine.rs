@@ -48,7 +48,7 @@ pub enum ExecutionInput {
         /// Any number.
         entropy: u64,
     },
-    /// The attempt's worker is dead, has lost its lease or gave up the attempt.
+    /// The attempt's worker is dead, has lost its lease, gave up the attempt or never answered.
     Lose(FencingToken, Cause),
     /// The delay before its next attempt is over.
     Retry,
@@ -258,13 +258,15 @@ impl Execution {
         if !self.status.has_live_attempt() {
             return Err(Refusal::Illegal(self.status));
         }
-        self.losses += 1;
         let started = self.status == Status::Running;
+        self.losses += u32::from(started);
         if self.cancel_requested {
             self.end(Status::Cancelled, Some(Cause::Cancelled), now);
-        } else if (started && self.policy.on_lost == OnLost::Abandon)
-            || self.losses > self.policy.max_losses
-        {
+        } else if !started {
+            // What never began costs nothing, but somebody else should have it.
+            self.exclude_worker();
+            self.go(Status::Ready, None);
+        } else if self.policy.on_lost == OnLost::Abandon || self.losses > self.policy.max_losses {
             self.end(Status::Abandoned, Some(cause), now);
         } else {
             self.exclude_worker();

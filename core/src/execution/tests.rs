@@ -90,7 +90,7 @@ fn table() -> Vec<Line> {
         (
             "lose",
             In::Lose(TOKEN, Cause::WorkerLost),
-            &[(Offered, Backoff), (Accepted, Backoff), (Running, Backoff)],
+            &[(Offered, Ready), (Accepted, Ready), (Running, Backoff)],
         ),
         ("retry", In::Retry, &[(Backoff, Queued)]),
         (
@@ -189,16 +189,16 @@ fn failures_and_losses_are_paid_from_two_budgets() {
         (0, 5, false, Running, finish(End::Failed), Backoff, 1, 5),
         (2, 0, false, Running, lose(), Backoff, 2, 1),
         (0, 5, false, Running, lose(), Abandoned, 0, 6),
-        (0, 5, false, Offered, lose(), Abandoned, 0, 6),
+        (0, 5, false, Offered, lose(), Ready, 0, 5),
         (0, 0, true, Running, lose(), Abandoned, 0, 1),
-        (0, 0, true, Accepted, lose(), Backoff, 0, 1),
+        (0, 0, true, Accepted, lose(), Ready, 0, 0),
     ];
     for (failures, losses, abandon, from, input, to, failed, lost) in table {
         let mut row = Execution { failures, losses, ..execution(from) };
         row.policy.on_lost = if abandon { OnLost::Abandon } else { OnLost::Retry };
         row.handle(&input, NOW).expect("it fits");
         assert_eq!((row.status, row.failures, row.losses), (to, failed, lost), "{input:?}");
-        let excluded = to == Backoff;
+        let excluded = matches!(to, Backoff | Ready);
         assert_eq!(row.excluded.contains(&"ada".into()), excluded, "{input:?}");
         assert_eq!(row.worker.is_none(), excluded, "{input:?}");
     }

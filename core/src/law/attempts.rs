@@ -10,6 +10,7 @@ use crate::catalogue::LawId::{S5, S8, S25, S28};
 use crate::execution::Execution;
 use crate::history::History;
 use crate::snapshot::Snapshot;
+use crate::status::Status;
 
 /// S5: attempts only go forward, an attempt keeps its worker, and only the newest is listened to.
 pub(super) fn one_effective(change: &Change<'_>) -> Verdict {
@@ -99,11 +100,14 @@ pub(super) fn budget(snapshot: &Snapshot) -> Verdict {
     Ok(())
 }
 
-/// S28: only an attempt costs anything, and each at most once.
+/// S28: only an attempt that has started costs anything, and each at most once.
 pub(super) fn spent(change: &Change<'_>) -> Verdict {
     for (before, after) in change.moved() {
-        let live = u64::from(before.status.has_live_attempt());
-        let attempts = u64::from(after.attempt.0.saturating_sub(before.attempt.0)) + live;
+        // What was merely offered may have started in this very commit, if its holder spoke.
+        let started = before.status == Status::Running
+            || (before.status.has_live_attempt() && change.was_reported(after.id) != Some(false));
+        let begun = u64::from(after.attempt.0.saturating_sub(before.attempt.0));
+        let attempts = begun + u64::from(started);
         let charged = charged(after).checked_sub(charged(before));
         demand(S28, charged.is_some_and(|charged| charged <= attempts), || {
             format!("{}: {charged:?} charged for {attempts} attempts", after.id)

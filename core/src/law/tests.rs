@@ -11,7 +11,7 @@ use super::*;
 use crate::catalogue::{Kind, LAWS as CATALOGUE};
 use crate::decision::Writes;
 use crate::definition::{Transport, Work};
-use crate::history::Word;
+use crate::history::{Voices, Word};
 use crate::id::{Attempt, Incarnation, ItemKey, Order, TaskKey, Version, WorkerId};
 use crate::policy::Policy;
 use crate::queue::Queue;
@@ -217,6 +217,23 @@ fn the_word_of_a_stranger_is_seen_even_under_the_right_token() {
     };
     assert_eq!(word("ada"), Ok(()));
     assert_eq!(word("bob").map_err(|violation| violation.law), Err(LawId::S5));
+}
+
+#[test]
+fn what_was_merely_offered_costs_nothing_and_is_not_taken_away_early() {
+    let judge = |check: fn(&Change<'_>) -> Verdict, after: Execution| {
+        let offered = Execution { wake_at: Some(LATER), ..execution(1, Status::Offered) };
+        let Evidence::Commit(mut commit, rows) = change(Some(offered), after) else {
+            unreachable!()
+        };
+        commit.voices = Some(Voices::default());
+        judge_by(&Check::Change(check), &Evidence::Commit(commit, rows)).map_err(|v| v.law)
+    };
+    let charged = Execution { losses: 1, worker: None, ..execution(1, Status::Backoff) };
+    let free = Execution { worker: None, ..execution(1, Status::Ready) };
+    assert_eq!(judge(attempts::spent, charged), Err(LawId::S28));
+    assert_eq!(judge(attempts::spent, free.clone()), Ok(()));
+    assert_eq!(judge(worker::healthy_work, free), Err(LawId::S20));
 }
 
 #[test]

@@ -57,9 +57,8 @@ pub(super) fn healthy_work(change: &Change<'_>) -> Verdict {
                 after.cause != Some(Cause::Unschedulable) || (due && !is_wanted(change, after))
             }
             Status::Offered | Status::Accepted | Status::Running => {
-                let charged = after.failures + after.losses > before.failures + before.losses;
-                let over = after.status.is_terminal();
-                !(charged || over) || due || is_orphan(change, before)
+                let kept = after.status.has_live_attempt() && after.attempt == before.attempt;
+                kept || due || is_orphan(change, before)
             }
             _ => true,
         };

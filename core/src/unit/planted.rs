@@ -91,6 +91,9 @@ impl Unit {
     fn miscount(&mut self, before: &Execution, after: &mut Execution, input: &In) {
         match input {
             In::Retry if self.is_planted("retry_resets_its_count") => after.failures = 0,
+            In::Lose(..) if self.is_planted("delivery_counts_as_a_start") => {
+                after.losses = before.losses + 1;
+            }
             In::Retry if self.is_planted("readmission_takes_a_new_number") => {
                 let now = self.now;
                 after.order = self.queues.edit(&after.queue).map(|queue| queue.take_order(now));

@@ -132,14 +132,6 @@ pub(super) const LATER: &[Mutant] = &[
         due: Due::Later("No service drains a transport yet."),
     },
     Mutant {
-        name: "delivery_counts_as_a_start",
-        statement: "The budget is charged when a message is claimed instead of when its work \
-            starts.",
-        law: S28,
-        also: &[],
-        due: Due::Later("An offer that expires is charged as a loss today."),
-    },
-    Mutant {
         name: "retention_ignores_references",
         statement: "Retention removes tombstones by age although a live message still refers to \
             them.",

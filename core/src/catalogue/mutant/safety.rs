@@ -351,6 +351,14 @@ pub(super) const SAFETY: &[Mutant] = &[
         due: Due::Now,
     },
     Mutant {
+        name: "delivery_counts_as_a_start",
+        statement: "The budget is charged when a worker that was offered an execution is lost, \
+            instead of when it has started.",
+        law: S28,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
         name: "queue_length_not_checked",
         statement: "Admission never compares the number of waiters with the maximum length.",
         law: S29,
