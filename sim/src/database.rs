@@ -90,6 +90,7 @@ impl State {
     /// Takes a transaction out and lets its locks go to those who wait.
     fn end(&mut self, id: TxId) -> Option<Open> {
         let mut open = self.transactions.remove(&id)?;
+        self.locks.stop_waiting(id);
         for key in std::mem::take(&mut open.locks) {
             if let Some(next) = self.locks.pass_on(&key) {
                 if let Some(next) = self.transactions.get_mut(&next) {

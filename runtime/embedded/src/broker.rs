@@ -43,6 +43,7 @@ pub struct InprocBroker {
 enum Address {
     Admit,
     Advance,
+    Dispatch,
     Worker(WorkerId),
     Own(u64),
 }
@@ -95,11 +96,12 @@ impl State {
             Message::Offer { worker, .. } | Message::Stop { worker, .. } => {
                 Address::Worker(worker.clone())
             }
+            Message::Ready { transport, .. } if transport.pushes() => Address::Dispatch,
             Message::Ready { .. } | Message::Ended { .. } => return self.spread(&message),
         };
         match address {
             // These are published before their consumers have begun, and worth keeping until then.
-            Address::Admit | Address::Advance => {
+            Address::Admit | Address::Advance | Address::Dispatch => {
                 let mailbox = self.boxes.entry(address).or_default();
                 self.lost += u64::from(!mailbox.post(message, CAPACITY));
             }
@@ -147,6 +149,7 @@ impl Broker for InprocBroker {
         let address = match &topic {
             Topic::Admit => Address::Admit,
             Topic::Advance => Address::Advance,
+            Topic::Dispatch => Address::Dispatch,
             Topic::Worker(worker) => Address::Worker(worker.clone()),
             Topic::Ready(_) | Topic::Ended => {
                 let number = state.number();

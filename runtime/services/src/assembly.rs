@@ -9,8 +9,9 @@ use crate::port::{Broker, Counter, Env, Settle, StoreError, Subscription, Topic,
 use crate::service::admit::Admitter;
 use crate::service::advance::Advancer;
 use crate::service::complete::{self, Completer};
+use crate::service::dispatch::{self, Dispatcher};
 use crate::service::submit::{self, Submitter};
-use crate::service::{HandleHints, dispatch, sweep};
+use crate::service::{HandleHints, sweep};
 
 /// The ways into a running engine.
 #[derive(Clone, Debug)]
@@ -32,6 +33,9 @@ pub fn start_executor<E: Env>(env: &E, stop: &CancellationToken) {
     start_consumer(env, "admit", Topic::Admit, Admitter, stop);
     let advancer = Advancer::default();
     start_consumer(env, "advance", Topic::Advance, advancer.clone(), stop);
+    if env.transport().pushes() {
+        start_consumer(env, "dispatch", Topic::Dispatch, Dispatcher, stop);
+    }
     let (inner, stop_sweep) = (env.clone(), stop.clone());
     env.spawn("sweep", async move { sweep_until(&inner, &advancer, &stop_sweep).await });
 }
@@ -82,8 +86,7 @@ async fn sweep_until<E: Env>(env: &E, advancer: &Advancer, stop: &CancellationTo
 async fn sweep_and_dispatch<E: Env>(env: &E, advancer: &Advancer) -> Result<(), StoreError> {
     sweep::sweep(env, advancer).await?;
     if env.transport().pushes() {
-        let limit = u32::try_from(env.batch_size()).unwrap_or(u32::MAX);
-        dispatch::dispatch(env, limit).await?;
+        dispatch::dispatch(env).await?;
     }
     Ok(())
 }

@@ -83,9 +83,13 @@ impl Locks {
         false
     }
 
-    /// Whoever waited does so no longer.
+    /// Whoever waited does so no longer, and is told so if it still listens.
     pub(super) fn stop_waiting(&mut self, by: TxId) {
-        self.waits.remove(&by);
+        if let Some(key) = self.waits.remove(&by)
+            && let Some(lock) = self.held.get_mut(&key)
+        {
+            lock.waiters.retain(|(waiter, _)| *waiter != by);
+        }
     }
 
     /// Gives a lock to the first who still waits; answers who that is.

@@ -43,8 +43,10 @@ impl Published {
 /// What a consumer consumes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Topic {
-    /// [`Message::Ready`] for these runtimes, to every subscriber.
+    /// [`Message::Ready`] for these runtimes, to every subscriber: workers who claim.
     Ready(Vec<Runtime>),
+    /// [`Message::Ready`] where work is assigned, each to one subscriber.
+    Dispatch,
     /// [`Message::Offer`] and [`Message::Stop`] for one worker process.
     Worker(WorkerId),
     /// [`Message::Admit`], each to one subscriber.
@@ -66,7 +68,10 @@ impl Topic {
     #[must_use]
     pub fn takes(&self, message: &Message) -> bool {
         match (self, message) {
-            (Self::Ready(runtimes), Message::Ready { runtime, .. }) => runtimes.contains(runtime),
+            (Self::Ready(runtimes), Message::Ready { runtime, transport }) => {
+                !transport.pushes() && runtimes.contains(runtime)
+            }
+            (Self::Dispatch, Message::Ready { transport, .. }) => transport.pushes(),
             (Self::Worker(me), Message::Offer { worker, .. } | Message::Stop { worker, .. }) => {
                 me == worker
             }

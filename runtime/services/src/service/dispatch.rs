@@ -4,17 +4,32 @@ use std::collections::BTreeSet;
 
 use steadfast_core::claim;
 use steadfast_core::unit::Unit;
-use steadfast_core::{Runtime, WorkerId};
+use steadfast_core::{Runtime, Status, WorkerId, WorkerName};
 
+use super::HandleHints;
 use crate::drive::{Again, Step, drive};
-use crate::port::{Env, Load, StoreError, Transaction};
+use crate::port::{Delivery, Env, Load, StoreError, Transaction};
 
-/// Offers up to `limit` ready executions to the least loaded eligible workers.
+/// Takes hints of [`crate::port::Topic::Dispatch`].
+#[derive(Clone, Copy, Debug)]
+pub struct Dispatcher;
+
+impl HandleHints for Dispatcher {
+    async fn handle<E: Env>(&self, env: &E, _: &[Delivery]) -> Result<(), StoreError> {
+        dispatch(env).await
+    }
+}
+
+/// Offers ready executions to the least loaded eligible workers, as many as these have room for.
 ///
 /// # Errors
 /// If the store cannot be reached.
-pub async fn dispatch<E: Env>(env: &E, limit: u32) -> Result<(), StoreError> {
-    drive(env, &mut Dispatch { limit, loads: Vec::new() }).await
+pub async fn dispatch<E: Env>(env: &E) -> Result<(), StoreError> {
+    let limit = u32::try_from(env.batch_size()).unwrap_or(u32::MAX);
+    let mut step = Dispatch { limit, loads: Vec::new() };
+    // A full batch says that there may be more.
+    while drive(env, &mut step).await? == limit as usize {}
+    Ok(())
 }
 
 struct Dispatch {
@@ -23,13 +38,18 @@ struct Dispatch {
 }
 
 impl Step for Dispatch {
-    type Output = ();
+    /// How many were offered.
+    type Output = usize;
 
     const NAME: &'static str = "dispatch";
 
     async fn load<T: Transaction>(&mut self, tx: &mut T, unit: &mut Unit) -> Load<()> {
         self.loads.clear();
-        let workers = tx.workers(None).await?;
+        // Locked, so that nobody who dies or leaves meanwhile is given anything, and so that two
+        // dispatchers do not fill the same place.
+        let known: Vec<WorkerName> =
+            tx.workers(None).await?.into_iter().map(|worker| worker.name).collect();
+        let workers = tx.workers(Some(&known)).await?;
         let runtimes: BTreeSet<Runtime> =
             workers.iter().filter(|w| w.takes_work()).flat_map(|w| w.runtimes.clone()).collect();
         for worker in workers {
@@ -43,8 +63,8 @@ impl Step for Dispatch {
         Ok(())
     }
 
-    fn decide(&mut self, unit: &mut Unit) -> Result<(), Again> {
+    fn decide(&mut self, unit: &mut Unit) -> Result<usize, Again> {
         claim::dispatch(unit, self.loads.clone());
-        Ok(())
+        Ok(unit.executions().filter(|e| e.status == Status::Offered).count())
     }
 }

@@ -5,7 +5,7 @@ use steadfast_core::claim;
 use steadfast_core::sweep::{release_unstarted, tell_worker};
 use steadfast_core::unit::Unit;
 use steadfast_core::worker::WorkerInput;
-use steadfast_core::{ExecutionId, FencingToken, QueueKey, WorkerId};
+use steadfast_core::{ExecutionId, FencingToken, WorkerId};
 
 use crate::drive::{self, Again, Step, drive};
 use crate::port::{Env, Held, Load, Pointer, StoreError, Transaction};
@@ -28,13 +28,13 @@ pub async fn leave<E: Env>(env: &E, worker: &WorkerId) -> Result<(), StoreError>
         .await
 }
 
-/// The worker gives up attempts: it no longer runs them.
+/// The worker gives up attempts: it no longer runs them, or never will.
 ///
 /// # Errors
 /// If the store cannot be reached.
 pub async fn give_up<E: Env>(
     env: &E,
-    attempts: Vec<(ExecutionId, FencingToken, QueueKey)>,
+    attempts: Vec<(ExecutionId, FencingToken)>,
 ) -> Result<(), StoreError> {
     if attempts.is_empty() {
         return Ok(());
@@ -84,7 +84,7 @@ impl Step for Drain {
 }
 
 struct GiveUp {
-    attempts: Vec<(ExecutionId, FencingToken, QueueKey)>,
+    attempts: Vec<(ExecutionId, FencingToken)>,
 }
 
 impl Step for GiveUp {
@@ -93,13 +93,13 @@ impl Step for GiveUp {
     const NAME: &'static str = "give up";
 
     async fn load<T: Transaction>(&mut self, tx: &mut T, unit: &mut Unit) -> Load<()> {
-        let ids: Vec<ExecutionId> = self.attempts.iter().map(|(id, ..)| *id).collect();
+        let ids: Vec<ExecutionId> = self.attempts.iter().map(|(id, _)| *id).collect();
         let pointers: Vec<Pointer> = tx.pointers(&ids).await?;
         drive::executions_at(tx, unit, &pointers).await
     }
 
     fn decide(&mut self, unit: &mut Unit) -> Result<(), Again> {
-        for (id, token, _) in &self.attempts {
+        for (id, token) in &self.attempts {
             // Refused if somebody else has taken it over meanwhile, which is as good.
             if unit.execution(*id).is_some() {
                 let _ = claim::release(unit, *id, *token);

@@ -2,14 +2,16 @@
 //! lease, and stops its work itself when it cannot renew: nobody else may have to guess.
 
 mod attempts;
+mod lease;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use steadfast_core::claim::AcceptRefusal;
 use steadfast_core::completion::Report;
 use steadfast_core::decision::Message;
 use steadfast_core::worker::WorkerRefusal;
-use steadfast_core::{ExecutionId, FencingToken, Runtime, Span, Timestamp, WorkerId};
+use steadfast_core::{ExecutionId, FencingToken, Runtime, Span, WorkerId};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
@@ -21,6 +23,7 @@ use crate::port::{
     Broker, Ended, Env, Held, Runner, Settle, StoreError, Subscription, Topic, is_planted,
 };
 use attempts::Attempts;
+use lease::Lease;
 
 /// How a worker behaves.
 #[derive(Clone, Debug)]
@@ -54,6 +57,7 @@ pub async fn work<E: Env, R: Runner>(
 ) {
     while !stop.drain.is_cancelled() && !stop.now.is_cancelled() {
         let introduction = config.introduction.clone();
+        let asked = env.now();
         let id = match heartbeat::register(&env, introduction).await {
             Ok(id) => id,
             Err(error) => {
@@ -67,6 +71,7 @@ pub async fn work<E: Env, R: Runner>(
             runtimes: config.introduction.runtimes.clone(),
             attempts: Attempts::new(config.introduction.capacity),
             freed: Arc::new(Notify::new()),
+            lease: Lease::asked_for_at(&env, asked),
             env: env.clone(),
             runner: runner.clone(),
             completer: completer.clone(),
@@ -110,6 +115,7 @@ struct Worker<E, R> {
     runtimes: BTreeSet<Runtime>,
     attempts: Attempts,
     freed: Arc<Notify>,
+    lease: Lease,
     id: WorkerId,
 }
 
@@ -119,6 +125,7 @@ impl<E: Env, R: Runner> Worker<E, R> {
             biased;
             () = stop.now.cancelled() => Lived::Stopped,
             () = stop.drain.cancelled() => Lived::Stopped,
+            () = self.lease.run_out(&self.env) => Lived::Lost,
             lived = self.renew() => lived,
             () = self.listen() => Lived::Stopped,
             () = self.claim_all() => Lived::Stopped,
@@ -208,21 +215,27 @@ impl<E: Env, R: Runner> Worker<E, R> {
         if offers.is_empty() {
             return true;
         }
-        match claim::accept(&self.env, &self.id, offers).await {
-            Ok(answers) => {
-                for answer in answers {
-                    match answer {
-                        Ok(work) => self.start(work),
-                        Err(refusal) => debug!(%refusal, "an offer was void"),
-                    }
-                }
-                true
-            }
+        let answers = match claim::accept(&self.env, &self.id, offers.clone()).await {
+            Ok(answers) => answers,
             Err(error) => {
                 warn!(%error, "cannot accept offers");
-                false
+                return false;
+            }
+        };
+        let mut declined = Vec::new();
+        for (offer, answer) in offers.into_iter().zip(answers) {
+            match answer {
+                Ok(work) => self.start(work),
+                // An operator may have asked it to drain; the offer need not wait for its deadline.
+                Err(AcceptRefusal::Worker(WorkerRefusal::Draining)) => declined.push(offer),
+                Err(refusal) => debug!(%refusal, "an offer was void"),
             }
         }
+        let given_back = drain::give_up(&self.env, declined).await;
+        if let Err(error) = &given_back {
+            warn!(%error, "cannot give offers back");
+        }
+        given_back.is_ok()
     }
 
     async fn wait_for_room(&self) {
@@ -232,6 +245,12 @@ impl<E: Env, R: Runner> Worker<E, R> {
     }
 
     fn start(&self, (assignment, parameters): claim::Work) {
+        // The answer to a claim may come so late that the lease is over: then somebody else may
+        // have the work already.
+        if self.lease.has_run_out(&self.env) {
+            warn!(execution = %assignment.execution, "not started: the lease has run out");
+            return;
+        }
         let stop = self.attempts.begin(assignment.execution, assignment.token);
         let worker = self.clone();
         self.env.spawn("attempt", async move {
@@ -252,51 +271,23 @@ impl<E: Env, R: Runner> Worker<E, R> {
         });
     }
 
-    /// Renews the lease. Returns when that is no longer possible, in time to stop all work before
-    /// the lease ends.
+    /// Renews the lease for as long as the store lets it.
     async fn renew(&self) -> Lived {
-        let lease = self.env.settings().lease;
-        let mut renewed = self.env.now();
         loop {
             self.env.sleep(self.config.renew_interval).await;
             let asked = self.env.now();
-            match self.beat_before(renewed + self.fence_after(lease)).await {
-                Some(Ok(Ok(held))) => {
-                    renewed = asked;
+            match heartbeat::beat(&self.env, &self.id).await {
+                Ok(Ok(held)) => {
+                    self.lease.renew(&self.env, asked);
                     self.reconcile(&held).await;
                 }
-                Some(Ok(Err(WorkerRefusal::Superseded(_)))) => return Lived::Superseded,
-                Some(Ok(Err(refusal))) => {
+                Ok(Err(WorkerRefusal::Superseded(_))) => return Lived::Superseded,
+                Ok(Err(refusal)) => {
                     warn!(%refusal, "the lease cannot be renewed");
                     return Lived::Lost;
                 }
-                Some(Err(error)) => warn!(%error, "the lease was not renewed"),
-                None => {}
+                Err(error) => warn!(%error, "the lease was not renewed"),
             }
-            if self.env.now() >= renewed + self.fence_after(lease) {
-                warn!("the lease was not renewed in time: stopping all work before it ends");
-                return Lived::Lost;
-            }
-        }
-    }
-
-    /// A fifth of the lease is left for stopping the work.
-    fn fence_after(&self, lease: Span) -> Span {
-        if is_planted(&self.env, "fence_after_the_lease") {
-            return lease.times(3);
-        }
-        Span::from_micros(lease.as_micros() / 5 * 4)
-    }
-
-    async fn beat_before(
-        &self,
-        deadline: Timestamp,
-    ) -> Option<Result<Result<Vec<Held>, WorkerRefusal>, StoreError>> {
-        let left = deadline.since(self.env.now());
-        tokio::select! {
-            biased;
-            answer = heartbeat::beat(&self.env, &self.id) => Some(answer),
-            () = self.env.sleep(left) => None,
         }
     }
 
@@ -318,19 +309,28 @@ impl<E: Env, R: Runner> Worker<E, R> {
 
     async fn stop(&self, stop: &StopSignals) {
         info!(worker = %self.id, "draining");
+        tokio::select! {
+            biased;
+            () = stop.now.cancelled() => {}
+            () = self.lease.run_out(&self.env) => {}
+            // A draining worker still has to keep its lease.
+            _ = self.renew() => {}
+            () = self.finish() => {}
+        }
+        self.attempts.abandon_all();
+    }
+
+    /// Says that it takes nothing new, and gives what is under way its time.
+    async fn finish(&self) {
         if let Err(error) = drain::drain(&self.env, &self.id).await {
             warn!(%error, "could not announce that this worker is draining");
         }
         tokio::select! {
             biased;
-            () = stop.now.cancelled() => {}
-            () = self.attempts.wait_until_idle() => return,
+            () = self.attempts.wait_until_idle() => {}
             () = self.env.sleep(self.config.shutdown_timeout) => {}
-            // A draining worker still has to keep its lease.
-            _ = self.renew() => {}
             () = self.claim_all(), if is_planted(&self.env, "drain_keeps_claiming") => {}
         }
-        self.attempts.abandon_all();
     }
 
     async fn goodbye(&self) {

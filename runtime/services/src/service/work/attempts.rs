@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use steadfast_core::{ExecutionId, FencingToken, QueueKey};
+use steadfast_core::{ExecutionId, FencingToken};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -102,16 +102,13 @@ impl Attempts {
 
     /// What the store has thought to be here at two beats in a row, and is not. Once is no sign: a
     /// claim may just have been committed.
-    pub(super) fn unknown_twice(
-        &self,
-        held: &[Held],
-    ) -> Vec<(ExecutionId, FencingToken, QueueKey)> {
+    pub(super) fn unknown_twice(&self, held: &[Held]) -> Vec<Key> {
         let mut inner = self.lock();
         let missing: Vec<&Held> =
             held.iter().filter(|h| !inner.running.contains_key(&(h.execution, h.token))).collect();
         let before = std::mem::take(&mut inner.suspicious);
         inner.suspicious = missing.iter().map(|h| (h.execution, h.token)).collect();
         let twice = |h: &&&Held| before.contains(&(h.execution, h.token));
-        missing.iter().filter(twice).map(|h| (h.execution, h.token, h.queue.clone())).collect()
+        missing.iter().filter(twice).map(|h| (h.execution, h.token)).collect()
     }
 }
