@@ -94,6 +94,7 @@ pub const LAWS: &[(LawId, Check)] = &[
     (LawId::S29, Check::Change(numbers::bounded)),
     (LawId::S30, Check::History(replay::consecutive)),
     (LawId::S31, Check::Change(workflow::honest_end)),
+    (LawId::L5, Check::Snapshot(workflow::joined)),
 ];
 
 /// The safety laws that rows of this kind cannot tell, and who judges them.

@@ -10,10 +10,10 @@ use tokio::sync::mpsc;
 
 use crate::database::TxId;
 use crate::sync::lock;
-use crate::{Node, World};
+use crate::{Node, Process, World};
 
 /// One chore.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub(crate) enum Chore {
     /// Drops the tasks of a node whose life is over.
     Kill(NodeId),
@@ -26,6 +26,8 @@ pub(crate) enum Chore {
     /// Lets the database notice that a client has given up a transaction: when it can be reached
     /// again, or after a while.
     CloseTransaction { id: TxId, client: Node },
+    /// Lets a commit land whose client is gone.
+    Land { id: TxId, me: Process, after: Duration },
 }
 
 /// Where chores are left, and the madsim node that does them.
@@ -98,6 +100,13 @@ impl World {
                 madsim::task::spawn(async move {
                     world.wait(after).await;
                     world.lose_connections(node, life);
+                });
+            }
+            Chore::Land { id, me, after } => {
+                madsim::task::spawn(async move {
+                    me.wait(after).await;
+                    // Nobody is there to hear the answer.
+                    let _ = me.world().commit(&me, id);
                 });
             }
             Chore::CloseTransaction { id, client } => {

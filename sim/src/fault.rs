@@ -48,6 +48,8 @@ faults! {
         CommitLandsReplyLost = "commit_lands_reply_lost",
         /// The connection is lost before the commit arrives; nobody can tell.
         CommitLost = "commit_lost",
+        /// The connection is lost while the server commits, which takes it a while yet.
+        CommitLandsLate = "commit_lands_late",
         /// The commit is refused.
         CommitRefused = "commit_refused",
         /// The commit lands at once, and its answer comes late.
@@ -89,6 +91,7 @@ impl Strike {
                 Self::Crash,
                 Self::CommitLandsReplyLost,
                 Self::CommitLost,
+                Self::CommitLandsLate,
                 Self::CommitRefused,
                 Self::CommitAnswersLate,
             ],
@@ -113,6 +116,7 @@ impl Strike {
             | Self::StatementTimesOut => Family::Statement,
             Self::CommitLandsReplyLost
             | Self::CommitLost
+            | Self::CommitLandsLate
             | Self::CommitRefused
             | Self::CommitAnswersLate => Family::Commit,
             Self::PublishFails

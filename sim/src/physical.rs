@@ -39,6 +39,8 @@ impl World {
     pub(crate) fn action_begins(&self, node: Node, assignment: &Assignment, is_excused: bool) {
         let now = self.now();
         let key = (assignment.execution, assignment.attempt);
+        // What was begun before a pause and runs only now could not be held back by anybody.
+        let is_excused = is_excused || self.has_just_resumed(node);
         let mut physical = lock(&self.0.physical);
         physical.running.retain(|_, process| process.ends_at.is_none_or(|at| now < at));
         let limited = self.see_rows(|rows| {
@@ -50,7 +52,8 @@ impl World {
             let stray = || self.see_rows(|rows| is_stray(rows, *execution, *attempt));
             same || (slot && *execution != key.0 && stray())
         });
-        let rival = rival.map(|(key, process)| (*key, process.node, process.is_excused));
+        let rival =
+            rival.map(|(key, process)| (*key, process.node, process.is_excused || is_excused));
         let process = Process { node, queue: assignment.queue.clone(), ends_at: None, is_excused };
         physical.running.insert(key, process);
         if matches!(rival, Some((_, _, true))) {

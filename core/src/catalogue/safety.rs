@@ -305,7 +305,7 @@ pub(super) const SAFETY: &[Law] = &[
         kind: Kind::Safety,
         scope: Scope::Transition,
         why: "Work that is merely slow, or waiting its turn, is declared dead.",
-        mutants: &["sweep_by_age_alone", "busy_workers_count_as_none"],
+        mutants: &["sweep_trusts_an_old_look", "sweep_by_age_alone", "busy_workers_count_as_none"],
         failures: &["F35", "F42", "F60"],
     },
     Law {

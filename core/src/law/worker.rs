@@ -16,8 +16,10 @@ pub(super) fn draining(change: &Change<'_>) -> Verdict {
         let begun = before.map_or(after.attempt.0 > 0, |before| before.attempt < after.attempt);
         let offered = before.is_some_and(|before| before.status == Status::Offered);
         let taken = matches!(after.status, Status::Accepted | Status::Running);
+        // An offer is no more than a question; whoever is stopping must not say yes.
         if let Some(holder) = &after.worker
-            && (begun || (offered && taken))
+            && taken
+            && (begun || offered)
         {
             let state = state_before(change, holder);
             let open = matches!(state, Some(WorkerState::Active | WorkerState::Suspect) | None);

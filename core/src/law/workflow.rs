@@ -1,11 +1,11 @@
-//! S14 to S17 and S31: each step of a workflow once, whole, in its window, and none forgotten.
+//! S14 to S17, S31 and L5: each step of a workflow once, whole, in its window, and none forgotten.
 
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::vec::Vec;
 
 use super::{Change, Verdict, demand};
-use crate::catalogue::LawId::{S14, S15, S16, S17, S31};
+use crate::catalogue::LawId::{L5, S14, S15, S16, S17, S31};
 use crate::decision::ItemPage;
 use crate::execution::Execution;
 use crate::snapshot::Snapshot;
@@ -110,6 +110,20 @@ pub(super) fn window(snapshot: &Snapshot) -> Verdict {
         let under_way = snapshot.executions.items(&visit.key).filter(|item| !item.folded).count();
         demand(S17, under_way <= visit.concurrency as usize, || {
             format!("{}: {under_way} of at most {} under way", visit.key, visit.concurrency)
+        })?;
+    }
+    Ok(())
+}
+
+/// L5: a visit that enough predecessors have reached is started in that very commit.
+pub(super) fn joined(snapshot: &Snapshot) -> Verdict {
+    for visit in snapshot.visits.values() {
+        let reached = !visit.arrived.is_empty() && visit.arrived.len() >= visit.needed as usize;
+        // Ended without a status: its run has ended and nothing had started it.
+        let idle = visit.state == VisitState::Waiting || (is_over(visit) && visit.status.is_none());
+        demand(L5, !(reached && idle), || {
+            let (key, needed) = (&visit.key, visit.needed);
+            format!("{key} was reached by {:?}, needs {needed} and never started", visit.arrived)
         })?;
     }
     Ok(())

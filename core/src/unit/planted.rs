@@ -84,6 +84,7 @@ impl Unit {
             Ending::Cancelled => Status::Cancelled,
         };
         execution.ended_at = Some(self.now);
+        execution.cause = None;
         execution.wake_at = None;
         Ok(())
     }

@@ -3,13 +3,14 @@
 use steadfast_core::decision::Writes;
 use steadfast_core::execution::Execution;
 use steadfast_core::unit::Row;
-use steadfast_core::{Status, Version};
+use steadfast_core::{ExecutionId, Status, Version};
 use steadfast_services::port::{Batch, Commit, Committed, Load, StoreError};
 
 use super::locks::LockKey;
 use super::session::subject_of;
 use super::{ANSWER_TIMEOUT, SimTransaction, State, TxId};
 use crate::chance::{Site, Subject};
+use crate::chores::Chore;
 use crate::fault::Strike;
 use crate::kinds;
 use crate::process::Peer;
@@ -43,7 +44,9 @@ impl SimTransaction {
             Some(execution) => Subject::Execution(execution),
             None => Subject::Step(me.name(), self.step),
         };
-        let passage = me.pass(Site::Commit, subject).await;
+        let (step, written) = (self.step, self.with(|state| written_by(state, id)));
+        let passage =
+            me.pass_with(Site::Commit, subject, &|s| s == step, &|e| written.contains(&e)).await;
         match passage.strike {
             Some(Strike::CommitRefused) => {
                 self.roll_back();
@@ -54,6 +57,12 @@ impl SimTransaction {
                 return Commit::Unknown("connection lost".into());
             }
             _ => {}
+        }
+        if passage.strike == Some(Strike::CommitLandsLate) {
+            self.is_open = false;
+            let after = std::time::Duration::from_micros(50_000 + passage.entropy % 1_500_000);
+            me.world().ask(Chore::Land { id, me: me.clone(), after });
+            return Commit::Unknown("connection lost while committing".into());
         }
         if me.is_cut_from(Peer::Store) {
             self.give_up();
@@ -79,6 +88,13 @@ impl SimTransaction {
             Err(error) => Commit::Failed(error),
         }
     }
+}
+
+/// The executions that a transaction writes.
+fn written_by(state: &State, id: TxId) -> Vec<ExecutionId> {
+    let Some(open) = state.transactions.get(&id) else { return Vec::new() };
+    let executions = &open.writes.executions;
+    executions.inserted.iter().chain(&executions.updated).map(|row| row.id).collect()
 }
 
 /// What a statement locks, in order: its rows, and the unique keys that it takes.

@@ -14,7 +14,7 @@ use crate::{Node, World, kinds};
 
 impl World {
     /// Makes a transaction durable. Answers with the time at which it began.
-    pub(super) fn commit(&self, me: &Process, id: TxId) -> Result<Timestamp, StoreError> {
+    pub(crate) fn commit(&self, me: &Process, id: TxId) -> Result<Timestamp, StoreError> {
         let mut state = lock(&self.0.database);
         let gone = || StoreError::Unavailable("the server closed the connection".into());
         if state.is_down || !state.transactions.contains_key(&id) {

@@ -54,7 +54,7 @@ pub(super) const LIVENESS: &[Mutant] = &[
         statement: "The guard against terminal runs also turns away a run whose attempt failed \
             with retries left.",
         law: L4,
-        also: &[S11],
+        also: &[S11, L14],
         due: Due::Now,
     },
     Mutant {
@@ -77,7 +77,7 @@ pub(super) const LIVENESS: &[Mutant] = &[
         statement: "A predecessor is added to the join, and readiness is tested against the set as \
             it was before.",
         law: L5,
-        also: &[],
+        also: &[L14],
         due: Due::Now,
     },
     Mutant {

@@ -104,7 +104,7 @@ pub(super) const SAFETY: &[Mutant] = &[
         statement: "A release takes the slot of another holder of the queue key as well, and sends \
             it back into the line.",
         law: S3,
-        also: &[S1, S5, S7],
+        also: &[S1, S5, S7, L3],
         due: Due::Now,
     },
     Mutant {
@@ -150,7 +150,7 @@ pub(super) const SAFETY: &[Mutant] = &[
         statement: "A finish report with the newest token is applied whatever the status is, also \
             while the execution waits for its next attempt.",
         law: S7,
-        also: &[S6, S8],
+        also: &[S6, S8, S27],
         due: Due::Now,
     },
     Mutant {
@@ -233,7 +233,7 @@ pub(super) const SAFETY: &[Mutant] = &[
         statement: "Each completion is folded into the count as it was read at the beginning, so \
             the last of several overwrites the others.",
         law: S16,
-        also: &[L5],
+        also: &[S11, L5],
         due: Due::Now,
     },
     Mutant {
@@ -263,6 +263,14 @@ pub(super) const SAFETY: &[Mutant] = &[
         name: "draining_worker_accepts",
         statement: "A worker that drains accepts what was offered to it before.",
         law: S19,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "sweep_trusts_an_old_look",
+        statement: "A sweep reads the workers before it has locked the executions that it takes \
+            from them.",
+        law: S20,
         also: &[],
         due: Due::Now,
     },
@@ -309,7 +317,7 @@ pub(super) const SAFETY: &[Mutant] = &[
         name: "abandoned_missing_from_terminal_set",
         statement: "The set of terminal statuses that a run folds in lacks abandoned.",
         law: S23,
-        also: &[L5],
+        also: &[L4, L5, L14],
         due: Due::Now,
     },
     Mutant {
@@ -386,7 +394,7 @@ pub(super) const SAFETY: &[Mutant] = &[
         statement: "A run ends when all its items have been created, and does not wait for those \
             under way.",
         law: S31,
-        also: &[S16, L5],
+        also: &[S7, S16, L5],
         due: Due::Now,
     },
 ];

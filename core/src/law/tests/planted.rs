@@ -139,7 +139,7 @@ fn workers() -> Vec<(&'static str, Evidence)> {
     ]
 }
 
-/// S22 to S31.
+/// S22 to S31, and L5.
 fn words_and_numbers() -> Vec<(&'static str, Evidence)> {
     let log = |changes: Vec<(Execution, Execution)>| {
         let mut history = History::new();
@@ -196,6 +196,11 @@ fn words_and_numbers() -> Vec<(&'static str, Evidence)> {
             };
             let executions = vec![RowChange { before: Some(before), after: over }];
             Evidence::Commit(Commit { executions, ..Commit::default() }, after)
+        }),
+        ("a join that all have reached and that waits", {
+            let arrived = ["one".into(), "two".into()].into();
+            let waiting = Visit { arrived, ..Visit::new(key(), 2) };
+            Evidence::Rows(run_of(waiting, execution(2, Completed)))
         }),
     ]
 }

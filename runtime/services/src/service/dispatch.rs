@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use steadfast_core::claim;
 use steadfast_core::unit::Unit;
-use steadfast_core::{Runtime, Status, WorkerId, WorkerName};
+use steadfast_core::{Runtime, Status, WorkerId};
 
 use super::HandleHints;
 use crate::drive::{Again, Step, drive};
@@ -45,11 +45,9 @@ impl Step for Dispatch {
 
     async fn load<T: Transaction>(&mut self, tx: &mut T, unit: &mut Unit) -> Load<()> {
         self.loads.clear();
-        // Locked, so that nobody who dies or leaves meanwhile is given anything, and so that two
-        // dispatchers do not fill the same place.
-        let known: Vec<WorkerName> =
-            tx.workers(None).await?.into_iter().map(|worker| worker.name).collect();
-        let workers = tx.workers(Some(&known)).await?;
+        // Not locked: a worker that hangs while it holds its row must not keep the others from
+        // getting work. An offer to one that has died or filled up meanwhile comes back.
+        let workers = tx.workers(None).await?;
         let runtimes: BTreeSet<Runtime> =
             workers.iter().filter(|w| w.takes_work()).flat_map(|w| w.runtimes.clone()).collect();
         for worker in workers {

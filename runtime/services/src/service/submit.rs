@@ -69,7 +69,6 @@ impl Step for Submit {
         if self.ids.is_empty() {
             self.ids = tx.allocate(u32::try_from(self.submissions.len()).unwrap_or(0)).await?;
         }
-        unit.give_ids(self.ids.clone());
         let named: BTreeSet<String> = self
             .submissions
             .iter()
@@ -91,32 +90,19 @@ impl Step for Submit {
     }
 
     fn decide(&mut self, unit: &mut Unit) -> Result<Self::Output, Again> {
-        // After a commit in doubt the identities tell: either all that it created are there, in
-        // the order of the submissions, or none.
-        if self.in_doubt && unit.execution(ExecutionId(self.ids.start)).is_some() {
-            return Ok(self.found(unit));
-        }
-        Ok(self.submissions.iter().map(|s| submit::submit(unit, s.clone())).collect())
+        // Each submission has an identity of its own for all tries. After a commit in doubt, one
+        // that is there was accepted; what became of the others is decided now.
+        let answer = |(id, submission): (u64, &Submission)| {
+            if self.in_doubt && unit.execution(ExecutionId(id)).is_some() {
+                return Ok(Submitted::Created(ExecutionId(id)));
+            }
+            unit.give_ids(id..id + 1);
+            submit::submit(unit, submission.clone())
+        };
+        Ok(self.ids.clone().zip(&self.submissions).map(answer).collect())
     }
 
     fn doubt(&mut self) {
         self.in_doubt = true;
-    }
-}
-
-impl Submit {
-    /// The answers of a commit that turned out to have happened.
-    fn found(&self, unit: &mut Unit) -> Vec<Result<Submitted, SubmitRefusal>> {
-        let mut ids = self.ids.clone().map(ExecutionId).filter(|id| unit.execution(*id).is_some());
-        let mut answers = Vec::new();
-        for submission in &self.submissions {
-            let key = submission.idempotency.as_ref().map(|i| i.key.as_str());
-            let known = key.and_then(|key| unit.submitted_with(key)).map(|e| e.id);
-            answers.push(match known.or_else(|| ids.next()) {
-                Some(id) => Ok(Submitted::Created(id)),
-                None => Err(SubmitRefusal::OutOfIds),
-            });
-        }
-        answers
     }
 }

@@ -151,6 +151,7 @@ impl<E: Env, R: Runner> Worker<E, R> {
             let permits = self.attempts.free();
             let mut full = false;
             if permits > 0 {
+                let question = self.attempts.ask();
                 let taken = claim::claim(&self.env, &self.id, &self.runtimes, permits).await;
                 match taken {
                     Ok(Ok(work)) => {
@@ -161,6 +162,7 @@ impl<E: Env, R: Runner> Worker<E, R> {
                     Ok(Err(refusal)) => debug!(%refusal, "may not claim"),
                     Err(error) => warn!(%error, "cannot claim"),
                 }
+                drop(question);
             }
             if full || permits == 0 {
                 self.wait_for_room().await;
@@ -210,11 +212,16 @@ impl<E: Env, R: Runner> Worker<E, R> {
         }
     }
 
-    /// Whether the offers were answered; an offer comes again if not.
-    async fn accept(&self, offers: Vec<(ExecutionId, FencingToken)>) -> bool {
+    /// Takes as many offers as there is room for, and gives the others back at once. Whether all
+    /// were answered; an offer comes again if not.
+    async fn accept(&self, mut offers: Vec<(ExecutionId, FencingToken)>) -> bool {
         if offers.is_empty() {
             return true;
         }
+        let question = self.attempts.ask();
+        // Two dispatchers that do not know of each other may offer more than there is room for.
+        let room = self.attempts.free() as usize;
+        let mut declined = offers.split_off(room.min(offers.len()));
         let answers = match claim::accept(&self.env, &self.id, offers.clone()).await {
             Ok(answers) => answers,
             Err(error) => {
@@ -222,7 +229,6 @@ impl<E: Env, R: Runner> Worker<E, R> {
                 return false;
             }
         };
-        let mut declined = Vec::new();
         for (offer, answer) in offers.into_iter().zip(answers) {
             match answer {
                 Ok(work) => self.start(work),
@@ -231,6 +237,7 @@ impl<E: Env, R: Runner> Worker<E, R> {
                 Err(refusal) => debug!(%refusal, "an offer was void"),
             }
         }
+        drop(question);
         let given_back = drain::give_up(&self.env, declined).await;
         if let Err(error) = &given_back {
             warn!(%error, "cannot give offers back");

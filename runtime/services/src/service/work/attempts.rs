@@ -22,8 +22,26 @@ pub(super) struct Attempts {
 #[derive(Debug, Default)]
 struct Inner {
     running: BTreeMap<Key, Running>,
-    /// Attempts that the store named at the last beat and that are not here.
-    suspicious: BTreeSet<Key>,
+    /// Attempts that the store named at the last beat and that are not here, each with the
+    /// questions whose answer might still bring it.
+    suspicious: BTreeMap<Key, BTreeSet<u64>>,
+    /// Questions for work that have not been answered.
+    questions: BTreeSet<u64>,
+    next_question: u64,
+}
+
+/// A question for work. As long as it is there, its answer may bring attempts.
+#[derive(Debug)]
+pub(super) struct Question {
+    number: u64,
+    inner: Arc<Mutex<Inner>>,
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.questions.remove(&self.number);
+    }
 }
 
 #[derive(Debug)]
@@ -45,6 +63,15 @@ impl Attempts {
     pub(super) fn free(&self) -> u32 {
         let running = u32::try_from(self.lock().running.len()).unwrap_or(u32::MAX);
         self.capacity.saturating_sub(running)
+    }
+
+    /// Notes that work is asked for. To be kept until everything that the answer brings has begun.
+    pub(super) fn ask(&self) -> Question {
+        let mut inner = self.lock();
+        inner.next_question += 1;
+        let number = inner.next_question;
+        inner.questions.insert(number);
+        Question { number, inner: Arc::clone(&self.inner) }
     }
 
     /// Notes an attempt; the token stops it.
@@ -100,15 +127,23 @@ impl Attempts {
         }
     }
 
-    /// What the store has thought to be here at two beats in a row, and is not. Once is no sign: a
-    /// claim may just have been committed.
+    /// What the store has thought to be here at two beats in a row, and is not, and which no answer
+    /// under way can bring any more. Once is no sign: a claim may just have been committed.
     pub(super) fn unknown_twice(&self, held: &[Held]) -> Vec<Key> {
-        let mut inner = self.lock();
-        let missing: Vec<&Held> =
-            held.iter().filter(|h| !inner.running.contains_key(&(h.execution, h.token))).collect();
+        let inner = &mut *self.lock();
         let before = std::mem::take(&mut inner.suspicious);
-        inner.suspicious = missing.iter().map(|h| (h.execution, h.token)).collect();
-        let twice = |h: &&&Held| before.contains(&(h.execution, h.token));
-        missing.iter().filter(twice).map(|h| (h.execution, h.token)).collect()
+        let mut unknown = Vec::new();
+        for key in held.iter().map(|held| (held.execution, held.token)) {
+            if inner.running.contains_key(&key) {
+                continue;
+            }
+            let seen = before.get(&key);
+            if seen.is_some_and(|questions| questions.is_disjoint(&inner.questions)) {
+                unknown.push(key);
+            }
+            let questions = seen.unwrap_or(&inner.questions).clone();
+            inner.suspicious.insert(key, questions);
+        }
+        unknown
     }
 }
