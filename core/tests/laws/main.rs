@@ -4,6 +4,7 @@
 mod fixtures;
 mod graphs;
 mod heal;
+mod mutants;
 mod op;
 mod plan;
 mod toy;

@@ -32,6 +32,8 @@ pub(crate) struct World {
     pub(crate) children: usize,
     pub(crate) block: u64,
     pub(crate) everything: bool,
+    /// The bug that is planted.
+    pub(crate) planted: Option<&'static str>,
 }
 
 impl World {
@@ -49,6 +51,7 @@ impl World {
             children: usize::MAX,
             block: 1_000,
             everything: false,
+            planted: None,
         }
     }
 
@@ -69,6 +72,9 @@ impl World {
     fn decide(&self, ops: &[Op], needs: &[Need]) -> Result<(Unit, Vec<Reply>), Need> {
         let wanted = self.wanted(ops, needs);
         let mut unit = self.snapshot.load(&self.terms(), &wanted);
+        if let Some(name) = self.planted {
+            unit.plant(name);
+        }
         let replies: Result<Vec<Reply>, Need> =
             ops.iter().map(|op| op.perform(self, &mut unit, needs)).collect();
         Ok((unit, replies?))
