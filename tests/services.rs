@@ -10,9 +10,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use steadfast_core::claim::Assignment;
 use steadfast_core::decision::Message;
-use steadfast_core::execution::Ending;
+use steadfast_core::execution::{Ending, Execution};
 use steadfast_core::settings::Settings;
 use steadfast_core::submit::Submission;
+use steadfast_core::worker::WorkerInput;
 use steadfast_core::workflow::{Evaluator, Graph};
 use steadfast_core::{
     DefinitionHash, ExecutionId, Runtime, Span, Status, Timestamp, Transport, WorkerName,
@@ -24,6 +25,7 @@ use steadfast_services::assembly::{Doors, open_doors, start_executor};
 use steadfast_services::port::{
     Broker, Committed, Counter, Ended, Env, Published, Query, Runner, StoreError, Topic, Workflow,
 };
+use steadfast_services::service::control;
 use steadfast_services::service::heartbeat::Introduction;
 use steadfast_services::service::work::{StopSignals, WorkerConfig, work};
 use tokio_util::sync::CancellationToken;
@@ -248,4 +250,38 @@ async fn assigned_work_goes_to_the_least_loaded_workers() {
     let run = run_to_the_end(&world, &doors).await;
     let used = workers_used(&world, run).await;
     assert_eq!(used, BTreeSet::from(["one".to_owned(), "two".to_owned()]));
+}
+
+/// Waits until an execution is in this status, and returns its row.
+async fn until(world: &World, id: ExecutionId, status: Status) -> Execution {
+    for _ in 0..600 {
+        let view = world.0.store.execution(id).await.expect("it can be read").expect("it exists");
+        if view.execution.status == status {
+            return view.execution;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{id} was not {status} within 6 seconds");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_draining_worker_gives_an_offer_back_at_once() {
+    let world = world(Transport::Rabbitmq, true).await;
+    let (doors, _stop) = start(&world, &["one"]);
+    let action = Definition::handler("test.double");
+    let prepared = prepare(&action, json!({ "number": 1 }), &PolicyDefaults::default());
+    let prepared = prepared.expect("it can be prepared");
+    let submission = Submission { prepared, idempotency: None, retry_of: None };
+    let submitted = doors.submitter.send(submission).await.expect("the service runs");
+    let id = submitted.expect("it is accepted").id();
+    let offered = until(&world, id, Status::Offered).await;
+    let worker = offered.worker.clone().expect("it was offered to somebody");
+    let told = control::tell(&world, &worker.name, WorkerInput::AskToDrain).await;
+    assert_eq!(told, Ok(Some(Ok(()))));
+    // The offer was lost; now it comes, late.
+    let offer = Message::Offer { worker, execution: id, token: offered.token() };
+    let after = Committed::by_store(world.now());
+    world.0.post.broker.publish(&after, vec![offer]).await.expect("the broker takes it");
+    let back = until(&world, id, Status::Ready).await;
+    assert_eq!((back.attempt, back.losses, back.worker), (offered.attempt, 0, None));
 }
