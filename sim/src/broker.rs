@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steadfast_core::WorkerId;
 use steadfast_core::decision::Message;
+use steadfast_core::{ExecutionId, WorkerId};
 use steadfast_services::port::Topic;
 use tokio::sync::Notify;
 
-use crate::chance::{Chance, Site, Subject};
+use crate::chance::{Chance, Passer, Site, Subject};
 use crate::fault::{Fault, Strike};
 use crate::sync::lock;
 use crate::{Node, SimTime, World, kinds};
@@ -37,6 +37,11 @@ pub(crate) fn topic_of(message: &Message) -> (u64, u64) {
     }
 }
 
+/// The topic of a message.
+pub(crate) fn topic_name(message: &Message) -> &'static str {
+    TOPICS[usize::try_from(topic_of(message).0).unwrap_or(0)]
+}
+
 /// Which queue: one for all consumers of a topic, one for a worker, or a subscriber's own.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Address {
@@ -45,6 +50,18 @@ pub(crate) enum Address {
     Dispatch,
     Worker(WorkerId),
     Own(u64),
+}
+
+impl Address {
+    /// The topic of the messages in it; where there are two, the one that asks for work.
+    const fn topic(&self) -> &'static str {
+        match self {
+            Self::Admit => "admit",
+            Self::Advance => "advance",
+            Self::Worker(_) => "offer",
+            Self::Dispatch | Self::Own(_) => "ready",
+        }
+    }
 }
 
 /// A consumer's channel.
@@ -110,8 +127,11 @@ impl State {
         address: &Address,
         (id, message): (u64, &Message),
     ) -> (Fate, Option<Strike>) {
-        let topic = TOPICS[usize::try_from(topic_of(message).0).unwrap_or(0)];
-        let passage = chance.pass(Site::Deliver, Subject::Step("broker", topic));
+        let (topic, about) = (topic_name(message), topic_of(message).1);
+        let does = |wanted: &str| wanted == topic;
+        let is_about = |id: ExecutionId| about == id.0;
+        let by = Passer { node: Node::WORLD, does: &does, is_about: &is_about };
+        let passage = chance.pass(Site::Deliver, Subject::Step("broker", topic), &by);
         let late = Duration::from_micros(200_000 + passage.entropy % 3_000_000);
         let copies = match passage.strike {
             Some(Strike::MessageLost) => return (Fate::Lost, passage.strike),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use steadfast_core::ExecutionId;
 
+use crate::Node;
 use crate::fault::{STRIKES, Strike};
 
 /// A place in the code at which the world can interfere: an await inside a port.
@@ -47,6 +48,61 @@ impl Site {
             Self::Subscribe => "subscribe",
         }
     }
+}
+
+/// A passage that a story has something in mind for. What it does not name may be anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Occasion {
+    site: Site,
+    of: Option<Node>,
+    step: Option<&'static str>,
+    about: Option<ExecutionId>,
+}
+
+impl Occasion {
+    /// Any passage through a site.
+    #[must_use]
+    pub const fn at(site: Site) -> Self {
+        Self { site, of: None, step: None, about: None }
+    }
+
+    /// In this step of a service; at the broker, with a message of this topic.
+    #[must_use]
+    pub const fn during(mut self, step: &'static str) -> Self {
+        self.step = Some(step);
+        self
+    }
+
+    /// By this node.
+    #[must_use]
+    pub const fn of(mut self, node: Node) -> Self {
+        self.of = Some(node);
+        self
+    }
+
+    /// A commit that writes this execution, or a message about it.
+    #[must_use]
+    pub const fn about(mut self, execution: ExecutionId) -> Self {
+        self.about = Some(execution);
+        self
+    }
+
+    fn is_met_by(&self, site: Site, passer: &Passer<'_>) -> bool {
+        self.site == site
+            && self.of.is_none_or(|node| node == passer.node)
+            && self.step.is_none_or(|step| (passer.does)(step))
+            && self.about.is_none_or(|execution| (passer.is_about)(execution))
+    }
+}
+
+/// Who passes a site, and what with.
+#[derive(Clone, Copy)]
+pub(crate) struct Passer<'a> {
+    pub(crate) node: Node,
+    /// Whether it is in this step, or has a message of this topic.
+    pub(crate) does: &'a dyn Fn(&str) -> bool,
+    /// Whether it writes, or speaks of, this execution.
+    pub(crate) is_about: &'a dyn Fn(ExecutionId) -> bool,
 }
 
 /// Whose passage through a site it is.
@@ -155,6 +211,8 @@ pub(crate) struct Chance {
     delay_max: Duration,
     counts: BTreeMap<(Site, u64), u32>,
     struck: Vec<Struck>,
+    /// What a story wants to happen, each once, whatever else is drawn.
+    orders: Vec<(Occasion, Strike)>,
 }
 
 impl Chance {
@@ -166,6 +224,7 @@ impl Chance {
             delay_max: Duration::ZERO,
             counts: BTreeMap::new(),
             struck: Vec::new(),
+            orders: Vec::new(),
         }
     }
 
@@ -181,6 +240,19 @@ impl Chance {
     /// From now on nothing strikes.
     pub(crate) fn stop(&mut self) {
         self.script = Some(BTreeMap::new());
+        self.orders.clear();
+    }
+
+    /// The next passage that is meant is struck, once.
+    pub(crate) fn order(&mut self, occasion: Occasion, strike: Strike) {
+        let fits = Strike::at(occasion.site).contains(&strike);
+        assert!(fits, "{} cannot happen at a {}", strike.name(), occasion.site.name());
+        self.orders.push((occasion, strike));
+    }
+
+    fn carry_out(&mut self, site: Site, passer: &Passer<'_>) -> Option<Strike> {
+        let at = self.orders.iter().position(|(occasion, _)| occasion.is_met_by(site, passer))?;
+        Some(self.orders.remove(at).1)
     }
 
     pub(crate) fn set_rates(&mut self, rates: Rates) {
@@ -197,16 +269,17 @@ impl Chance {
     }
 
     /// One passage.
-    pub(crate) fn pass(&mut self, site: Site, subject: Subject<'_>) -> Passage {
+    pub(crate) fn pass(&mut self, site: Site, subject: Subject<'_>, by: &Passer<'_>) -> Passage {
         let of = subject.hash();
         let nth = self.counts.entry((site, of)).or_default();
         *nth += 1;
         let nth = *nth;
         let entropy = mix(mix(mix(self.seed, site as u64), of), u64::from(nth));
-        let strike = match &self.script {
+        let drawn = match &self.script {
             Some(script) => script.get(&(site, of, nth)).copied(),
             None => self.draw(site, entropy),
         };
+        let strike = self.carry_out(site, by).or(drawn);
         if let Some(strike) = strike {
             let point = Point { site, of: subject.to_string(), nth };
             self.struck.push(Struck { point, strike });

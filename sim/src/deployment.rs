@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use steadfast_core::execution::Idempotency;
 use steadfast_core::submit::Submission;
-use steadfast_core::{ActionRef, ExecutionId, Span, WorkerName};
+use steadfast_core::{ActionRef, ExecutionId, Span, Transport, WorkerName};
 use steadfast_services::assembly::{Doors, open_doors, start_executor};
 use steadfast_services::port::Runner;
 use steadfast_services::service::control::{self, QueueChange};
@@ -17,10 +17,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::actions::SimRunner;
 use crate::env::{SimEnv, Terms};
+use crate::ledger::Ledger;
 use crate::library::Library;
 use crate::process::Process;
 use crate::sync::lock;
 use crate::{Node, World, kinds};
+
+/// How long a client of a story waits for an answer before it asks again.
+const CLIENT_PATIENCE: Duration = Duration::from_secs(8);
 
 /// How many processes of each sort there are, and what they are like.
 #[derive(Clone, Debug)]
@@ -74,6 +78,7 @@ struct Inner {
     workers: Vec<Node>,
     apis: Vec<Node>,
     posts: Arc<Posts>,
+    ledger: Ledger,
 }
 
 /// Where requests for the API nodes and signals for the workers are left.
@@ -81,6 +86,16 @@ struct Inner {
 struct Posts {
     apis: Mutex<BTreeMap<Node, (Process, SimEnv, Doors)>>,
     workers: Mutex<BTreeMap<Node, StopSignals>>,
+    /// How processes that start from now on carry work, if not as the fleet says.
+    transport: Mutex<Option<Transport>>,
+}
+
+impl Posts {
+    /// What a process that starts now is configured with.
+    fn terms(&self, fleet: &Fleet) -> Terms {
+        let transport = lock(&self.transport).unwrap_or(fleet.terms.transport);
+        Terms { transport, ..fleet.terms }
+    }
 }
 
 impl World {
@@ -95,7 +110,7 @@ impl World {
             (1..=count).map(|nth| start(&format!("{name}-{nth}"))).collect()
         };
         let executors = make(fleet.executors, "executor", &|name| {
-            start_executor_node(self, name, &fleet, &library)
+            start_executor_node(self, name, &fleet, &library, &posts)
         });
         let workers = make(fleet.workers, "worker", &|name| {
             start_worker_node(self, name, &fleet, &library, &posts)
@@ -103,14 +118,30 @@ impl World {
         let apis =
             make(fleet.apis, "api", &|name| start_api_node(self, name, &fleet, &library, &posts));
         let world = self.clone();
-        Deployment(Arc::new(Inner { world, library, fleet, executors, workers, apis, posts }))
+        let ledger = Ledger::default();
+        Deployment(Arc::new(Inner {
+            world,
+            library,
+            fleet,
+            executors,
+            workers,
+            apis,
+            posts,
+            ledger,
+        }))
     }
 }
 
-fn start_executor_node(world: &World, name: &str, fleet: &Fleet, library: &Arc<Library>) -> Node {
-    let (terms, library) = (fleet.terms, Arc::clone(library));
+fn start_executor_node(
+    world: &World,
+    name: &str,
+    fleet: &Fleet,
+    library: &Arc<Library>,
+    posts: &Arc<Posts>,
+) -> Node {
+    let (fleet, library, posts) = (fleet.clone(), Arc::clone(library), Arc::clone(posts));
     world.node(name, move |me| {
-        let env = SimEnv::new(me, terms, Arc::clone(&library));
+        let env = SimEnv::new(me, posts.terms(&fleet), Arc::clone(&library));
         async move {
             start_executor(&env, &CancellationToken::new());
             std::future::pending::<()>().await;
@@ -128,7 +159,7 @@ fn start_worker_node(
     let (fleet, library, posts) = (fleet.clone(), Arc::clone(library), Arc::clone(posts));
     let worker = WorkerName::new(name);
     world.node(name, move |me| {
-        let env = SimEnv::new(me.clone(), fleet.terms, Arc::clone(&library));
+        let env = SimEnv::new(me.clone(), posts.terms(&fleet), Arc::clone(&library));
         let runner = SimRunner::new(me.clone(), Arc::clone(&library));
         let config = WorkerConfig {
             introduction: Introduction {
@@ -157,9 +188,9 @@ fn start_api_node(
     library: &Arc<Library>,
     posts: &Arc<Posts>,
 ) -> Node {
-    let (terms, library, posts) = (fleet.terms, Arc::clone(library), Arc::clone(posts));
+    let (fleet, library, posts) = (fleet.clone(), Arc::clone(library), Arc::clone(posts));
     world.node(name, move |me| {
-        let env = SimEnv::new(me.clone(), terms, Arc::clone(&library));
+        let env = SimEnv::new(me.clone(), posts.terms(&fleet), Arc::clone(&library));
         let posts = Arc::clone(&posts);
         async move {
             let doors = open_doors(&env);
@@ -206,6 +237,24 @@ impl Deployment {
         &self.0.apis
     }
 
+    /// What the story itself has submitted, and what it was told.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.0.ledger
+    }
+
+    /// Starts one more process under the name of a worker.
+    #[must_use]
+    pub fn start_twin(&self, worker: Node) -> Node {
+        let Inner { world, library, fleet, posts, .. } = &*self.0;
+        start_worker_node(world, &world.name_of(worker), fleet, library, posts)
+    }
+
+    /// Processes that start from now on carry what is submitted in this way.
+    pub fn change_transport(&self, transport: Transport) {
+        *lock(&self.0.posts.transport) = Some(transport);
+    }
+
     /// Asks a worker to finish what it has and to stop.
     pub fn drain(&self, worker: Node) {
         if let Some(signals) = lock(&self.0.posts.workers).get(&worker) {
@@ -234,12 +283,18 @@ impl Deployment {
     }
 
     /// Submits until it is accepted, with a key of its own, and returns the execution.
-    pub async fn enqueue(&self, action: &str, parameters: Value) -> ExecutionId {
+    pub async fn enqueue(&self, action: &str, mut parameters: Value) -> ExecutionId {
         let nth = self.world().next_submission();
         let key = format!("story-{nth}");
+        if let Value::Object(map) = &mut parameters {
+            map.insert("item".into(), nth.into());
+        }
         loop {
-            let answer = self.try_submit(action, parameters.clone(), Some(&key)).await;
-            if let Some(Ok(id)) = answer {
+            self.0.ledger.note_story(nth);
+            let answer = self.try_submit(action, parameters.clone(), Some(&key));
+            let answer = madsim::time::timeout(CLIENT_PATIENCE, answer).await;
+            if let Ok(Some(Ok(id))) = answer {
+                self.0.ledger.note_told(nth, id);
                 self.world().log(Node::WORLD, &kinds::ACCEPTED, &[nth, id.0]);
                 return id;
             }

@@ -20,6 +20,8 @@ pub enum Law {
 pub enum WorldLaw {
     /// What a story waits for comes to pass before its deadline.
     ComesToPass,
+    /// What a story expects at its end is so.
+    AsTold,
     /// A run ends within its limits.
     Finishes,
     /// Nothing panics.
@@ -36,6 +38,7 @@ impl WorldLaw {
     /// Every one.
     pub const ALL: &'static [Self] = &[
         Self::ComesToPass,
+        Self::AsTold,
         Self::Finishes,
         Self::NoPanic,
         Self::NothingOutlivesTheWorld,
@@ -46,6 +49,7 @@ impl WorldLaw {
     const fn name(self) -> &'static str {
         match self {
             Self::ComesToPass => "comes_to_pass",
+            Self::AsTold => "as_told",
             Self::Finishes => "finishes",
             Self::NoPanic => "no_panic",
             Self::NothingOutlivesTheWorld => "nothing_outlives_the_world",
@@ -57,6 +61,7 @@ impl WorldLaw {
     const fn statement(self) -> &'static str {
         match self {
             Self::ComesToPass => "what a story waits for comes to pass before its deadline",
+            Self::AsTold => "what a story expects at its end is so",
             Self::Finishes => {
                 "a run ends within its limits of simulated time, events and wall time"
             }

@@ -90,6 +90,16 @@ impl Ledger {
         lock(&self.0).open -= 1;
     }
 
+    /// A story submits something with a key of its own, until it is told of an execution.
+    pub(crate) fn note_story(&self, item: u64) {
+        self.note_try(item, true);
+    }
+
+    /// A story was told that its submission is this execution.
+    pub(crate) fn note_told(&self, item: u64, id: ExecutionId) {
+        lock(&self.0).items.entry(item).or_default().told.insert(id);
+    }
+
     fn note_try(&self, nth: u64, keyed: bool) {
         let mut books = lock(&self.0);
         let entry = books.items.entry(nth).or_default();

@@ -18,6 +18,7 @@ pub struct Library {
     catalog: Catalog,
     by_name: BTreeMap<ActionRef, Arc<Definition>>,
     compiled: BTreeMap<DefinitionHash, Arc<dyn Workflow>>,
+    defaults: PolicyDefaults,
 }
 
 struct Compiled {
@@ -51,7 +52,14 @@ impl Library {
             let definition = catalog.by_hash(&hash).expect("it was just registered");
             by_name.insert(name, Arc::clone(definition));
         }
-        Self { catalog, by_name, compiled: BTreeMap::new() }
+        let defaults = PolicyDefaults::default();
+        Self { catalog, by_name, compiled: BTreeMap::new(), defaults }
+    }
+
+    /// The same, submitted with other defaults. To be said before workflows are added.
+    #[must_use]
+    pub fn with_defaults(self, defaults: PolicyDefaults) -> Self {
+        Self { defaults, ..self }
     }
 
     /// Adds a workflow, as it stands in a file. It may use what was added before.
@@ -68,7 +76,7 @@ impl Library {
             let own = self.by_name.values().find(|known| known.hash() == *hash).cloned();
             own.or_else(|| self.catalog.by_hash(hash).cloned())
         };
-        let templates = Templates::new(&definition, lookup, PolicyDefaults::default());
+        let templates = Templates::new(&definition, lookup, self.defaults);
         let templates = templates.unwrap_or_else(|problem| panic!("{name}: {problem:?}"));
         let compiled = Compiled { definition: Arc::clone(&definition), templates };
         self.compiled.insert(definition.hash(), Arc::new(compiled));
@@ -93,7 +101,7 @@ impl Library {
     pub fn prepare(&self, name: &str, parameters: Value) -> Prepared {
         let definition = self.by_name.get(&name.into());
         let definition = definition.unwrap_or_else(|| panic!("no action is called `{name}`"));
-        prepare(definition, parameters, &PolicyDefaults::default())
+        prepare(definition, parameters, &self.defaults)
             .unwrap_or_else(|problem| panic!("{name}: {problem}"))
     }
 

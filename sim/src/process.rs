@@ -9,9 +9,9 @@ use std::time::Duration;
 use madsim::runtime::{Handle, NodeHandle};
 use madsim::task::NodeId;
 use serde::{Deserialize, Serialize};
-use steadfast_core::Timestamp;
+use steadfast_core::{ExecutionId, Timestamp};
 
-use crate::chance::{Passage, Site, Subject};
+use crate::chance::{Passage, Passer, Site, Subject};
 use crate::chores::Chore;
 use crate::fault::{Fault, Strike};
 use crate::sync::lock;
@@ -149,8 +149,23 @@ impl Process {
     /// Passes a site: whatever is to happen there happens, or is returned to be carried out by the
     /// port. The dead never return from it.
     pub(crate) async fn pass(&self, site: Site, subject: Subject<'_>) -> Passage {
+        let does = |wanted: &str| matches!(subject, Subject::Step(_, step) if step == wanted);
+        self.pass_with(site, subject, &does, &|_| false).await
+    }
+
+    /// Passes a site with something that can be told apart: a step, or messages, and executions.
+    pub(crate) async fn pass_with(
+        &self,
+        site: Site,
+        subject: Subject<'_>,
+        does: &(dyn Fn(&str) -> bool + Sync),
+        is_about: &(dyn Fn(ExecutionId) -> bool + Sync),
+    ) -> Passage {
         self.stay_dead().await;
-        let passage = lock(&self.world.0.chance).pass(site, subject);
+        let passage = {
+            let by = Passer { node: self.node, does, is_about };
+            lock(&self.world.0.chance).pass(site, subject, &by)
+        };
         if let Some(strike) = passage.strike {
             self.world.strike(self.node, strike);
         }

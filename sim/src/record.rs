@@ -121,6 +121,11 @@ impl Record {
         *self.counters.entry(counter).or_default() += by;
     }
 
+    /// How often services have counted this.
+    pub(crate) fn counted(&self, counter: Counter) -> u64 {
+        self.counters.get(&counter).copied().unwrap_or(0)
+    }
+
     /// Counts that every law that is judged at a commit judged one more.
     pub(crate) fn judged_commit(&mut self) {
         self.commits += 1;

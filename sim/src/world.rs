@@ -17,7 +17,7 @@ use crate::physical::Physical;
 use crate::process::Lives;
 use crate::record::Record;
 use crate::sync::lock;
-use crate::{Checker, Event, Kind, Node, Settings, SimTime, Stream, broker, database, kinds};
+use crate::{Checker, Event, Fact, Kind, Node, Settings, SimTime, Stream, broker, database, kinds};
 
 /// What a clock that is right shows when a run begins: 2026-01-01.
 const BEGINNING: u64 = 1_767_225_600_000_000;
@@ -191,16 +191,10 @@ impl World {
         madsim::time::sleep(span).await;
     }
 
-    /// Waits until an event matches, among those written from now on, and returns it. When none
-    /// does `within` the given time, `comes_to_pass` has fallen and the run ends; `fact` then says
-    /// what did not come to pass.
-    pub async fn until(
-        &self,
-        fact: &str,
-        within: Duration,
-        matches: impl Fn(&Event) -> bool,
-    ) -> Event {
-        let mut next = lock(&self.0.record).log.events().len();
+    /// Waits until a fact has come to pass, and returns the event that shows it. When it does not
+    /// within its time, `comes_to_pass` has fallen and the run ends.
+    pub async fn until(&self, fact: Fact) -> Event {
+        let mut next = fact.first();
         let search = async {
             loop {
                 // Registered before the search, so that nothing written meanwhile is missed.
@@ -209,7 +203,7 @@ impl World {
                     let record = lock(&self.0.record);
                     let fresh = record.log.events().get(next..).unwrap_or_default();
                     next += fresh.len();
-                    fresh.iter().find(|event| matches(event)).copied()
+                    fresh.iter().find(|event| fact.is_shown_by(event)).copied()
                 };
                 match found {
                     Some(event) => return event,
@@ -217,10 +211,10 @@ impl World {
                 }
             }
         };
-        if let Ok(event) = madsim::time::timeout(within, search).await {
+        if let Ok(event) = madsim::time::timeout(fact.deadline(), search).await {
             return event;
         }
-        self.violate(WorldLaw::ComesToPass, format!("not within {within:?}: {fact}"));
+        self.violate(WorldLaw::ComesToPass, fact.to_string());
         std::future::pending().await
     }
 

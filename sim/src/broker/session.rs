@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steadfast_core::Span;
 use steadfast_core::decision::{Message, Settle};
+use steadfast_core::{ExecutionId, Span};
 use steadfast_services::port::{
     Broker, Committed, Delivery, Published, Receipt, StoreError, Subscription, Topic,
 };
 use tokio::sync::Notify;
 
-use super::{Address, Channel, topic_of};
+use super::{Address, Channel, topic_name, topic_of};
 use crate::chance::{Site, Subject};
 use crate::fault::Strike;
 use crate::kinds;
@@ -43,6 +43,15 @@ fn unavailable(what: &str) -> StoreError {
     StoreError::Unavailable(what.into())
 }
 
+/// What tells messages apart: their topics, and whom they are about.
+fn told_apart(
+    messages: &[Message],
+) -> (impl Fn(&str) -> bool + Sync + '_, impl Fn(ExecutionId) -> bool + Sync + '_) {
+    let does = |topic: &str| messages.iter().any(|m| topic_name(m) == topic);
+    let is_about = |id: ExecutionId| messages.iter().any(|m| topic_of(m).1 == id.0);
+    (does, is_about)
+}
+
 async fn no_answer(me: &Process) -> StoreError {
     me.wait(ANSWER_TIMEOUT).await;
     me.stay_dead().await;
@@ -58,7 +67,11 @@ impl Broker for SimBroker {
         messages: Vec<Message>,
     ) -> Result<Published, StoreError> {
         let me = &self.me;
-        let passage = me.pass(Site::Publish, Subject::Step(me.name(), "publish")).await;
+        let subject = Subject::Step(me.name(), "publish");
+        let passage = {
+            let (does, is_about) = told_apart(&messages);
+            me.pass_with(Site::Publish, subject, &does, &is_about).await
+        };
         if passage.strike == Some(Strike::PublishFails) || self.is_down() {
             return Err(unavailable("the broker refuses"));
         }
@@ -192,7 +205,9 @@ impl Subscription for SimSubscription {
 
     async fn settle(&mut self, receipts: Vec<(Receipt, Settle)>) -> Result<(), StoreError> {
         let me = &self.me;
-        let passage = me.pass(Site::Settle, Subject::Step(me.name(), "settle")).await;
+        let subject = Subject::Step(me.name(), "settle");
+        let topic = self.address.topic();
+        let passage = me.pass_with(Site::Settle, subject, &|t| t == topic, &|_| false).await;
         match passage.strike {
             Some(Strike::ChannelCloses) => {
                 lock(&me.world().0.broker).close_channels_of(self.number);

@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::{Fault, Kind, Node, Process};
+use crate::{Fact, Fault, Kind, Node, Process};
 
 static BEAT: Kind = Kind::new("beat", &["nth"]);
 
@@ -23,7 +23,8 @@ async fn two_hearts(world: World) {
     world.kill(first);
     world.wait(Duration::from_millis(100)).await;
     world.restart(first);
-    world.until("it beats again", Duration::from_secs(1), |e| e.node == first).await;
+    let beats = Fact::new("it beats again", move |e| e.node == first);
+    world.until(beats.from_now(&world).within(Duration::from_secs(1))).await;
 }
 
 fn run(seed: u64) -> Outcome {
@@ -83,7 +84,7 @@ fn a_panic_is_a_violation_and_keeps_the_log() {
 #[test]
 fn what_does_not_come_to_pass_is_a_violation() {
     let outcome = run_seed(1, &Settings::default(), |world| async move {
-        world.until("pigs fly", Duration::from_secs(1), |_| false).await;
+        world.until(Fact::new("pigs fly", |_| false).within(Duration::from_secs(1))).await;
     });
     assert_eq!(fallen(&outcome), ["comes_to_pass"]);
     assert!(outcome.violations[0].detail.contains("pigs fly"));
