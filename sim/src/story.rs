@@ -39,30 +39,6 @@ pub const fn settle(topic: &'static str) -> Occasion {
     Occasion::at(Site::Settle).during(topic)
 }
 
-/// A transaction of this step that begins.
-#[must_use]
-pub const fn begin(step: &'static str) -> Occasion {
-    Occasion::at(Site::Begin).during(step)
-}
-
-/// A statement of this step that reads: nothing is decided yet.
-#[must_use]
-pub const fn load(step: &'static str) -> Occasion {
-    Occasion::at(Site::Load).during(step)
-}
-
-/// A statement of this step that writes: it is decided, and not committed.
-#[must_use]
-pub const fn write(step: &'static str) -> Occasion {
-    Occasion::at(Site::Write).during(step)
-}
-
-/// The answer to the broker about messages of this topic: everything is done, and it may not know.
-#[must_use]
-pub const fn settle(topic: &'static str) -> Occasion {
-    Occasion::at(Site::Settle).during(topic)
-}
-
 /// A commit in this step.
 #[must_use]
 pub const fn commit(step: &'static str) -> Occasion {

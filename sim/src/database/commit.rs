@@ -97,13 +97,6 @@ fn written_by(state: &State, id: TxId) -> Vec<ExecutionId> {
     executions.inserted.iter().chain(&executions.updated).map(|row| row.id).collect()
 }
 
-/// The executions that a transaction writes.
-fn written_by(state: &State, id: TxId) -> Vec<ExecutionId> {
-    let Some(open) = state.transactions.get(&id) else { return Vec::new() };
-    let executions = &open.writes.executions;
-    executions.inserted.iter().chain(&executions.updated).map(|row| row.id).collect()
-}
-
 /// What a statement locks, in order: its rows, and the unique keys that it takes.
 fn locks_for(batch: &Batch<'_>) -> Vec<LockKey> {
     let mut keys: Vec<LockKey> = match batch {
