@@ -4,11 +4,15 @@ mod list;
 mod meta;
 mod replay;
 mod run;
+mod shrink;
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use steadfast_core::catalogue::{Due, MUTANTS, Mutant};
+use steadfast_packs::suggestion;
 use steadfast_scenarios::{SCENARIOS, Scenario, Seeds, parse_seed};
 
 /// What a verb ends in.
@@ -42,10 +46,13 @@ enum Verb {
     Replay(replay::Replay),
     /// Runs each seed in two fresh processes and compares them.
     Meta(meta::Meta),
-    /// Makes the case behind a failing seed smaller (not built yet).
-    Shrink(Anything),
+    /// Makes the case behind a failing seed smaller, while the same law falls.
+    Shrink(shrink::Shrink),
     /// Plants each known bug and looks whether its law catches it (not built yet).
     Mutants(Anything),
+    /// What the processes of `meta` do.
+    #[command(hide = true)]
+    Digests(meta::Digests),
     /// Turns a production trace into a case (not built yet).
     Import(Anything),
 }
@@ -81,7 +88,8 @@ pub(crate) fn main() -> ExitCode {
         Verb::Run(run) => run.perform(),
         Verb::Replay(replay) => replay.perform(),
         Verb::Meta(meta) => meta.perform(),
-        Verb::Shrink(_) => Err(not_built("shrink")),
+        Verb::Shrink(shrink) => shrink.perform(),
+        Verb::Digests(digests) => digests.perform(),
         Verb::Mutants(_) => Err(not_built("mutants")),
         Verb::Import(_) => Err(not_built("import")),
     };
@@ -110,8 +118,35 @@ pub(crate) fn chosen(names: &[String]) -> Result<Vec<&'static Scenario>, BadUsag
 
 /// The scenario called `name`.
 pub(crate) fn named(name: &str) -> Result<&'static Scenario, BadUsage> {
-    let unknown = || format!("no scenario is called `{name}`; `steadfast-sim list` shows them all");
-    Scenario::named(name).ok_or_else(|| BadUsage(unknown()))
+    Scenario::named(name)
+        .ok_or_else(|| unknown("scenario", name, SCENARIOS.iter().map(|scenario| scenario.name)))
+}
+
+/// The planted bug called `name`, if one is named.
+pub(crate) fn planted(name: Option<&str>) -> Result<Option<&'static str>, BadUsage> {
+    let Some(name) = name else { return Ok(None) };
+    let mutant = Mutant::by_name(name)
+        .ok_or_else(|| unknown("planted bug", name, MUTANTS.iter().map(|mutant| mutant.name)))?;
+    match mutant.due {
+        Due::Now => Ok(Some(mutant.name)),
+        Due::Later(missing) => Err(BadUsage(format!("{name} cannot be planted yet. {missing}"))),
+    }
+}
+
+fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> BadUsage {
+    let near = suggestion(name, known);
+    BadUsage(format!("no {what} is called `{name}`{near}; `steadfast-sim list` shows them all"))
+}
+
+/// Writes a file.
+pub(crate) fn write(file: &Path, text: &str) -> Result<(), BadUsage> {
+    std::fs::write(file, text)
+        .map_err(|error| BadUsage(format!("cannot write {}: {error}", file.display())))
+}
+
+/// The command that replays the case in a file, to paste.
+pub(crate) fn replay_of_case(file: &Path) -> String {
+    format!("cargo run --bin steadfast-sim -- replay --case {}", file.display())
 }
 
 /// Reads `A..B` for clap.

@@ -5,9 +5,12 @@
 //! [`SCENARIOS`] is the table of contents.
 
 mod library;
+mod meta;
 mod seeds;
+mod shrink;
 mod swarm;
 mod sweep;
+mod timeline;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,8 +18,11 @@ use std::pin::Pin;
 use steadfast_sim::{Outcome, Settings, World, run_seed};
 
 pub use library::library;
+pub use meta::{BACKWARDS, Difference, PASS, TELL, compare, pass};
 pub use seeds::{SEEDS_VARIABLE, Seeds, parse_seed};
+pub use shrink::{Budget, Shrunk, Size, Unshrinkable, shrink};
 pub use sweep::{Broken, Tally, jobs_by_default, sweep};
+pub use timeline::timeline;
 
 /// A story in the act of being told. It stays on the thread of its seed.
 pub type Telling = Pin<Box<dyn Future<Output = ()>>>;

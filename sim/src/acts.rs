@@ -29,7 +29,12 @@ enum Cue<'a> {
 
 impl World {
     /// Carries out a plan, both acts.
+    ///
+    /// A case that brings a plan of its own is performed instead.
     pub async fn perform(&self, plan: &Plan, library: Arc<Library>) {
+        let of_the_case = self.0.case.as_ref().and_then(|case| case.plan.clone());
+        let plan = of_the_case.as_ref().unwrap_or(plan);
+        *lock(&self.0.performed) = Some(plan.clone());
         self.set_delay_max(Duration::from_micros(plan.fleet.delay_max_us));
         let deployment = self.deploy(plan.fleet.fleet(), library);
         let ledger = Ledger::default();

@@ -1,7 +1,7 @@
 //! Chance by name. What is drawn at a point depends on the seed and on the point's name alone,
 //! never on what was drawn before: taking one fault away moves no other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -207,6 +207,10 @@ pub(crate) struct Passage {
 pub(crate) struct Chance {
     seed: u64,
     script: Option<BTreeMap<(Site, u64, u32), Strike>>,
+    /// What a script asked for.
+    asked: Vec<Struck>,
+    /// Whether a script says it all, so that nobody else has a say.
+    is_scripted: bool,
     rates: Rates,
     delay_max: Duration,
     counts: BTreeMap<(Site, u64), u32>,
@@ -220,6 +224,8 @@ impl Chance {
         Self {
             seed,
             script: None,
+            asked: Vec::new(),
+            is_scripted: false,
             rates: Rates::CALM,
             delay_max: Duration::ZERO,
             counts: BTreeMap::new(),
@@ -235,6 +241,8 @@ impl Chance {
             ((struck.point.site, of, struck.point.nth), struck.strike)
         };
         self.script = Some(script.iter().map(key).collect());
+        self.asked = script.to_vec();
+        self.is_scripted = true;
     }
 
     /// From now on nothing strikes.
@@ -251,6 +259,9 @@ impl Chance {
     }
 
     fn carry_out(&mut self, site: Site, passer: &Passer<'_>) -> Option<Strike> {
+        if self.is_scripted {
+            return None;
+        }
         let at = self.orders.iter().position(|(occasion, _)| occasion.is_met_by(site, passer))?;
         Some(self.orders.remove(at).1)
     }
@@ -266,6 +277,13 @@ impl Chance {
     /// What has struck so far, in order.
     pub(crate) fn struck(&self) -> &[Struck] {
         &self.struck
+    }
+
+    /// The points that a script asked for and nobody passed.
+    pub(crate) fn unmatched(&self) -> Vec<Point> {
+        let struck: BTreeSet<&Point> = self.struck.iter().map(|struck| &struck.point).collect();
+        let asked = self.asked.iter().map(|asked| &asked.point);
+        asked.filter(|point| !struck.contains(point)).cloned().collect()
     }
 
     /// One passage.

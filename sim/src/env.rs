@@ -17,6 +17,7 @@ use crate::broker::SimBroker;
 use crate::database::SimStore;
 use crate::library::Library;
 use crate::process::Process;
+use crate::watched::Watched;
 
 /// What all processes of a deployment are configured with.
 #[derive(Clone, Copy, Debug)]
@@ -107,7 +108,8 @@ impl Env for SimEnv {
     {
         // The dead spawn nothing.
         if self.0.me.is_alive() {
-            madsim::task::spawn(task);
+            let me = &self.0.me;
+            madsim::task::spawn(Watched::new(me.world(), me.node(), task));
         }
     }
 

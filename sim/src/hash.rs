@@ -17,6 +17,13 @@ impl fmt::Display for Digest {
     }
 }
 
+/// A hash of some bytes, for people to compare.
+pub(crate) fn hash_of(bytes: &[u8]) -> u64 {
+    let mut hash = SipHasher13::new();
+    hash.write(bytes);
+    hash.finish()
+}
+
 /// SipHash-1-3 with 128 bits of output and a key of zeros, over the events in order.
 ///
 /// Each event is written as index, time in nanoseconds, node, length of the kind's name, the

@@ -14,9 +14,11 @@
 //!
 //! No other package of the workspace names madsim.
 
+mod about;
 mod actions;
 mod acts;
 mod broker;
+mod case;
 mod chance;
 mod chores;
 mod database;
@@ -42,10 +44,13 @@ mod story;
 mod stream;
 mod sync;
 mod time;
+mod watched;
 mod world;
 
+pub use about::about;
 pub use actions::SimRunner;
 pub use broker::{SimBroker, SimSubscription};
+pub use case::{Case, CaseError};
 pub use chance::{Occasion, Point, Site, Struck};
 pub use database::{SimStore, SimTransaction};
 pub use deployment::{Deployment, Fleet};
@@ -61,10 +66,10 @@ pub use ledger::Ledger;
 pub use library::Library;
 pub use liveness::Watch;
 pub use log::EventLog;
-pub use outcome::{Outcome, Violation};
+pub use outcome::{Outcome, Subject, Violation};
 pub use plan::{Disturb, Disturbance, FleetPlan, Item, Plan, Storm};
 pub use process::{Peer, Process};
-pub use report::{log_line, replay_command, report};
+pub use report::{Report, log_line, replay_command, report};
 pub use run::{Settings, run_seed};
 pub use story::{Expectation, begin, commit, delivery, load, publish, settle, write};
 pub use stream::Stream;

@@ -93,6 +93,11 @@ impl Library {
         self.by_name.get(&name.into())
     }
 
+    /// The names of all actions and workflows.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(ActionRef::as_str)
+    }
+
     /// Everything that an execution of `name` is pinned to.
     ///
     /// # Panics

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::{Digest, EventLog, Law, Node, SimTime};
+use steadfast_core::ExecutionId;
+
+use crate::{Digest, EventLog, Law, Node, Plan, Point, SimTime, Struck};
 
 /// A law that fell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +20,17 @@ pub struct Violation {
     pub detail: String,
 }
 
+/// What an execution runs, and where it waits: names for its number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// The action or workflow.
+    pub action: String,
+    /// Its queue.
+    pub queue: String,
+    /// The execution whose run it belongs to.
+    pub parent: Option<ExecutionId>,
+}
+
 /// Everything that is known about one run of one seed.
 #[derive(Debug, Clone)]
 pub struct Outcome {
@@ -27,6 +40,18 @@ pub struct Outcome {
     pub log: EventLog,
     /// What the seed drew for this world, in order: name and value.
     pub drawn: Vec<(&'static str, String)>,
+    /// The bug that was planted.
+    pub planted: Option<&'static str>,
+    /// What was performed, if the story performs a plan.
+    pub plan: Option<Plan>,
+    /// Whether that was a case and not what the seed draws.
+    pub is_case: bool,
+    /// Every strike at a port, in order.
+    pub struck: Vec<Struck>,
+    /// The points of the case that were not reached.
+    pub unmatched: Vec<Point>,
+    /// The executions that there were.
+    pub subjects: BTreeMap<ExecutionId, Subject>,
     /// The laws that fell; a run ends at the first.
     pub violations: Vec<Violation>,
     /// Every fault in order: when, what, to whom.

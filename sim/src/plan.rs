@@ -12,6 +12,7 @@ use steadfast_core::{Span, Transport};
 use crate::deployment::Fleet;
 use crate::env::Terms;
 use crate::fault::Strike;
+use crate::hash::hash_of;
 use crate::process::Peer;
 
 /// Everything that a run is made of, apart from chance at the ports.
@@ -27,6 +28,15 @@ pub struct Plan {
     pub disturbances: Vec<Disturbance>,
     /// How long the first act is, in milliseconds.
     pub first_act_ms: u64,
+}
+
+impl Plan {
+    /// A number that stands for all of it, so that two reports can be told apart at a glance.
+    #[must_use]
+    pub fn hash(&self) -> u64 {
+        let text = serde_json::to_string(self).expect("a plan has string keys");
+        hash_of(text.as_bytes())
+    }
 }
 
 /// The deployment of a plan.

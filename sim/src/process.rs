@@ -15,6 +15,7 @@ use crate::chance::{Passage, Passer, Site, Subject};
 use crate::chores::Chore;
 use crate::fault::{Fault, Strike};
 use crate::sync::lock;
+use crate::watched::Watched;
 use crate::{Kind, Node, World, kinds};
 
 /// What is known of each node.
@@ -219,7 +220,7 @@ impl World {
         let id = Handle::current()
             .create_node()
             .name(name)
-            .init(move || program(world.process(node)))
+            .init(move || Watched::new(&world, node, program(world.process(node))))
             .build()
             .id();
         lock(&self.0.lives).entry(node).and_modify(|life| life.id = Some(id));

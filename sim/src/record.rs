@@ -47,6 +47,10 @@ impl Record {
         self.closed_at.is_some()
     }
 
+    pub(crate) fn has_held(&self) -> bool {
+        self.violations.is_empty()
+    }
+
     /// Takes nothing more from now on.
     pub(crate) fn close(&mut self, at: SimTime) {
         self.closed_at.get_or_insert(at);
@@ -159,7 +163,7 @@ impl Record {
         judged
     }
 
-    /// Takes out what there is to know.
+    /// Takes out what the record knows; the world adds what it knows itself.
     pub(crate) fn outcome(&mut self, seed: u64, wall: Duration) -> Outcome {
         Outcome {
             seed,
@@ -167,6 +171,12 @@ impl Record {
             wall,
             log: std::mem::replace(&mut self.log, EventLog::new()),
             drawn: std::mem::take(&mut self.drawn),
+            planted: None,
+            plan: None,
+            is_case: false,
+            struck: Vec::new(),
+            unmatched: Vec::new(),
+            subjects: BTreeMap::new(),
             violations: std::mem::take(&mut self.violations),
             faults: std::mem::take(&mut self.faults),
             coverage: std::mem::take(&mut self.coverage),

@@ -1,8 +1,8 @@
 //! One seed, from nothing to its outcome.
 
-use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 use madsim::Config;
 use madsim::runtime::Runtime;
 
+use crate::case::missed;
 use crate::law::WorldLaw;
 use crate::sync::lock;
-use crate::{Law, Outcome, SimTime, World};
+use crate::watched::{Watched, keep_panics, said};
+use crate::{Case, Law, Node, Outcome, SimTime, Subject, World};
 
 /// What bounds a run, and what is planted in it. None of this moves a draw.
 #[derive(Debug, Clone)]
@@ -22,6 +24,8 @@ pub struct Settings {
     pub until: Option<u64>,
     /// A bug to have, by its name in the catalogue.
     pub planted: Option<&'static str>,
+    /// What to perform instead of what the seed draws.
+    pub case: Option<Arc<Case>>,
     /// The most simulated time that a story may take.
     pub sim_time_max: Duration,
     /// The most events that a run may write.
@@ -35,6 +39,7 @@ impl Default for Settings {
         Self {
             until: None,
             planted: None,
+            case: None,
             sim_time_max: Duration::from_secs(3600),
             events_max: 5_000_000,
             wall_max: Duration::from_secs(120),
@@ -62,9 +67,10 @@ where
     let thread = thread::Builder::new()
         .name(format!("seed {seed}"))
         .spawn(move || {
+            keep_panics();
             let simulation = AssertUnwindSafe(|| simulate(inside, sim_time_max, story));
             // Nobody listens any more when the watchdog gave up; then there is nothing to tell.
-            let _ = report.send(catch_unwind(simulation).map_err(|panic| text_of(&*panic)));
+            let _ = report.send(catch_unwind(simulation).map_err(|panic| said(&*panic)));
         })
         .expect("the system gives one more thread");
     match ended.recv_timeout(settings.wall_max) {
@@ -76,14 +82,13 @@ where
             }
         }
         Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+            accuse(&world, WorldLaw::Finishes, stuck(&world, settings.wall_max));
             world.0.given_up.store(true, Ordering::Relaxed);
             let _ = ended.recv_timeout(LAST_GRACE);
-            let detail = format!("no end after {:?} of wall time", settings.wall_max);
-            accuse(&world, WorldLaw::Finishes, detail);
         }
     }
     let wall = wall_clock().duration_since(begun);
-    lock(&world.0.record).outcome(seed, wall)
+    world.outcome(wall)
 }
 
 /// The whole life of the world, on the current thread.
@@ -96,7 +101,8 @@ where
     let runtime = Runtime::with_seed_and_config(world.seed(), Config::default());
     runtime.block_on(async {
         world.start_chores();
-        let story = madsim::time::timeout(sim_time_max, story(world.clone()));
+        let story = Watched::new(&world, Node::WORLD, story(world.clone()));
+        let story = madsim::time::timeout(sim_time_max, story);
         tokio::select! {
             biased;
             () = world.closed() => {}
@@ -125,11 +131,48 @@ fn accuse(world: &World, law: impl Into<Law>, detail: String) {
     record.close(at);
 }
 
-/// What a panic said.
-fn text_of(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without words".into())
+/// Who keeps a run that no longer moves: whoever was polled last.
+fn stuck(world: &World, wall_max: Duration) -> String {
+    let node = world.at_work();
+    let record = lock(&world.0.record);
+    let name = record.log.name(node);
+    let last = record.log.events().iter().rev().find(|event| event.node == node);
+    let last = last.map_or_else(
+        || "it wrote no event".to_owned(),
+        |event| format!("its last event is {}, {event}", event.index),
+    );
+    format!("no end after {wall_max:?} of wall time; {name} was at work last, and {last}")
+}
+
+impl World {
+    /// Takes out what there is to know.
+    fn outcome(&self, wall: Duration) -> Outcome {
+        let shared = &self.0;
+        let unmatched = lock(&shared.chance).unmatched();
+        let held = lock(&shared.record).has_held();
+        // When a law fell, what was to come afterwards could not come any more.
+        if held && shared.is_whole && !unmatched.is_empty() {
+            accuse(self, WorldLaw::CaseMatches, missed(&unmatched));
+        }
+        let mut outcome = lock(&shared.record).outcome(self.seed(), wall);
+        outcome.planted = shared.planted;
+        outcome.is_case = shared.case.is_some();
+        outcome.plan = lock(&shared.performed).take();
+        outcome.struck = self.struck();
+        outcome.unmatched = unmatched;
+        outcome.subjects = self.see_rows(|rows| {
+            let named = rows.executions.iter().map(|execution| {
+                let subject = Subject {
+                    action: execution.action.to_string(),
+                    queue: execution.queue.to_string(),
+                    parent: execution.place.as_ref().map(|place| place.task.run),
+                };
+                (execution.id, subject)
+            });
+            named.collect()
+        });
+        outcome
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long a run took outside; it steers nothing")]

@@ -1,7 +1,7 @@
 //! The deployment that a story acts on.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,7 +17,10 @@ use crate::physical::Physical;
 use crate::process::Lives;
 use crate::record::Record;
 use crate::sync::lock;
-use crate::{Checker, Event, Fact, Kind, Node, Settings, SimTime, Stream, broker, database, kinds};
+use crate::{
+    Case, Checker, Event, Fact, Kind, Node, Plan, Settings, SimTime, Stream, broker, database,
+    kinds,
+};
 
 /// What a clock that is right shows when a run begins: 2026-01-01.
 const BEGINNING: u64 = 1_767_225_600_000_000;
@@ -33,6 +36,11 @@ pub struct World(pub(crate) Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) seed: u64,
     pub(crate) planted: Option<&'static str>,
+    pub(crate) case: Option<Arc<Case>>,
+    /// Whether the run is to go on to its end.
+    pub(crate) is_whole: bool,
+    /// What is being performed.
+    pub(crate) performed: Mutex<Option<Plan>>,
     pub(crate) record: Mutex<Record>,
     pub(crate) lives: Mutex<Lives>,
     pub(crate) chance: Mutex<Chance>,
@@ -48,16 +56,25 @@ pub(crate) struct Shared {
     closed: Notify,
     written: Notify,
     pub(crate) given_up: AtomicBool,
+    /// The node whose future was polled last.
+    pub(crate) at_work: AtomicU16,
 }
 
 impl World {
     pub(crate) fn new(seed: u64, settings: &Settings) -> Self {
+        let mut chance = Chance::new(seed);
+        if let Some(case) = &settings.case {
+            chance.follow(&case.strikes);
+        }
         Self(Arc::new(Shared {
             seed,
             planted: settings.planted,
+            case: settings.case.clone(),
+            is_whole: settings.until.is_none(),
+            performed: Mutex::default(),
             record: Mutex::new(Record::new(settings)),
             lives: Mutex::new(BTreeMap::new()),
-            chance: Mutex::new(Chance::new(seed)),
+            chance: Mutex::new(chance),
             chores: Mutex::default(),
             database: Mutex::default(),
             broker: Mutex::default(),
@@ -68,6 +85,7 @@ impl World {
             closed: Notify::new(),
             written: Notify::new(),
             given_up: AtomicBool::new(false),
+            at_work: AtomicU16::new(0),
         }))
     }
 

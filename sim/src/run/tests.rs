@@ -77,7 +77,9 @@ fn a_panic_is_a_violation_and_keeps_the_log() {
         panic!("as arranged");
     });
     assert_eq!(fallen(&outcome), ["no_panic"]);
-    assert_eq!(outcome.violations[0].detail, "as arranged");
+    let detail = &outcome.violations[0].detail;
+    assert!(detail.starts_with("world panicked at sim/src/run/tests.rs:"), "{detail}");
+    assert!(detail.ends_with(": as arranged"), "{detail}");
     assert!(outcome.log.events().len() > 1);
 }
 
@@ -113,6 +115,39 @@ fn the_watchdog_ends_what_no_longer_moves() {
         }
     });
     assert_eq!(fallen(&outcome), ["finishes"]);
+}
+
+#[test]
+fn a_run_that_no_longer_moves_names_the_node_that_keeps_it() {
+    let settings = Settings { wall_max: Duration::from_millis(200), ..Settings::default() };
+    let outcome = run_seed(1, &settings, |world| async move {
+        heart(&world, "heart");
+        world.node("spinner", |me| async move {
+            me.wait(Duration::from_millis(20)).await;
+            loop {
+                madsim::task::yield_now().await;
+            }
+        });
+        world.wait(Duration::from_secs(10)).await;
+    });
+    assert_eq!(fallen(&outcome), ["finishes"]);
+    let detail = &outcome.violations[0].detail;
+    assert!(detail.contains("spinner was at work last"), "{detail}");
+}
+
+#[test]
+fn a_panic_in_a_node_names_the_node_and_the_place() {
+    let outcome = run_seed(1, &Settings::default(), |world| async move {
+        world.node("clumsy", |me| async move {
+            me.wait(Duration::from_millis(5)).await;
+            panic!("it fell");
+        });
+        world.wait(Duration::from_secs(10)).await;
+    });
+    assert_eq!(fallen(&outcome), ["no_panic"]);
+    let detail = &outcome.violations[0].detail;
+    assert!(detail.starts_with("clumsy panicked at sim/src/run/tests.rs:"), "{detail}");
+    assert_eq!(outcome.sim_time.as_millis(), 5);
 }
 
 #[test]
