@@ -199,7 +199,8 @@ impl World {
 
     /// L14: when all is over, nothing is left: no transaction, no lock, no message, no process.
     async fn demand_no_leak(&self) {
-        for _ in 0..50 {
+        // Longer than servers take to notice that a client is gone.
+        for _ in 0..120 {
             if self.leaks().is_none() {
                 return;
             }
@@ -218,7 +219,7 @@ impl World {
         if actions > 0 {
             return Some(format!("{actions} actions still run"));
         }
-        (messages > 0).then(|| format!("{messages} messages are left"))
+        (messages > 0).then(|| format!("{messages} messages are left: {}", self.where_messages_are_left()))
     }
 
     /// The laws that only the whole history can tell.

@@ -222,6 +222,18 @@ impl World {
         queued + state.channels.values().map(|channel| channel.unsettled.len()).sum::<usize>()
     }
 
+    /// Where messages are left that nobody has settled, for whoever reads the report.
+    pub(crate) fn where_messages_are_left(&self) -> String {
+        let state = lock(&self.0.broker);
+        let queues = state.queues.iter().filter(|(_, queue)| queue.len() > 0);
+        let queues = queues.map(|(address, queue)| format!("{address:?} {}", queue.len()));
+        let channels = state.channels.values().filter(|channel| !channel.unsettled.is_empty());
+        let channels = channels.map(|channel| {
+            format!("{:?} unsettled {} of {:?}", channel.address, channel.unsettled.len(), channel.client)
+        });
+        queues.chain(channels).collect::<Vec<_>>().join(", ")
+    }
+
     /// The broker notices that a client is gone.
     pub(crate) fn lose_channels(&self, client: Node, life: u64) {
         let mut state = lock(&self.0.broker);

@@ -16,7 +16,7 @@ use crate::{Node, Process, World};
 #[derive(Clone)]
 pub(crate) enum Chore {
     /// Drops the tasks of a node whose life is over.
-    Kill(NodeId),
+    Kill { node: Node, id: NodeId, epoch: u64 },
     /// Starts a node again, if nothing else has happened to it.
     Restart { node: Node, epoch: u64, after: Duration },
     /// Lets servers notice that a node is silent, if it still is.
@@ -76,7 +76,12 @@ impl World {
 
     fn do_chore(&self, chore: Chore) {
         match chore {
-            Chore::Kill(id) => Handle::current().kill(id),
+            // One that has been started again was killed then.
+            Chore::Kill { node, id, epoch } => {
+                if self.epoch(node) == epoch {
+                    Handle::current().kill(id);
+                }
+            }
             Chore::Restart { node, epoch, after } => {
                 let world = self.clone();
                 madsim::task::spawn(async move {

@@ -16,7 +16,7 @@ use crate::chores::Chore;
 use crate::fault::{Fault, Strike};
 use crate::sync::lock;
 use crate::watched::Watched;
-use crate::{Kind, Node, World, kinds};
+use crate::{Kind, Node, SimTime, World, kinds};
 
 /// What is known of each node.
 pub(crate) type Lives = BTreeMap<Node, Life>;
@@ -26,6 +26,8 @@ pub(crate) struct Life {
     id: Option<NodeId>,
     incarnation: u64,
     state: State,
+    /// When it last went on after a pause.
+    resumed_at: Option<SimTime>,
     /// Raised with every change of its links and its state, so that a chore meant for an earlier
     /// situation is recognised.
     pub(crate) epoch: u64,
@@ -209,6 +211,7 @@ impl World {
             id: None,
             incarnation: 1,
             state: State::Up,
+            resumed_at: None,
             epoch: 0,
             alive: Arc::new(AtomicBool::new(true)),
             host: Arc::new(host),
@@ -288,7 +291,7 @@ impl World {
         self.log(node, &kinds::KILLED, &[ended]);
         self.actions_lose_their_worker(node, fault);
         // A process cannot drop itself while it runs, so somebody else does.
-        self.ask(Chore::Kill(id));
+        self.ask(Chore::Kill { node, id, epoch: self.epoch(node) });
         Some(ended)
     }
 
@@ -325,6 +328,8 @@ impl World {
         if let Some(id) = self.change_state(node, State::Paused, State::Up) {
             self.strike_node(Fault::Resume, node);
             self.log(node, &kinds::RESUMED, &[]);
+            let now = self.now();
+            lock(&self.0.lives).entry(node).and_modify(|life| life.resumed_at = Some(now));
             Handle::current().resume(id);
         }
     }
@@ -368,6 +373,12 @@ impl World {
         }
         self.strike_node(Fault::ClockJump, node);
         self.log(node, &kinds::CLOCK_SET, &[ahead.unsigned_abs(), u64::from(ahead < 0)]);
+    }
+
+    /// Whether a node has gone on after a pause so lately that its services may not have noticed.
+    pub(crate) fn has_just_resumed(&self, node: Node) -> bool {
+        let resumed = lock(&self.0.lives).get(&node).and_then(|life| life.resumed_at);
+        resumed.is_some_and(|at| self.now() < at.after(Duration::from_millis(10)))
     }
 
     /// Whether a node was paused or cut off and has not been healed, or is down.

@@ -4,7 +4,7 @@
 mod attempts;
 mod lease;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use steadfast_core::claim::AcceptRefusal;
@@ -20,7 +20,8 @@ use super::complete::Completer;
 use super::heartbeat::{self, Introduction};
 use super::{claim, drain};
 use crate::port::{
-    Broker, Ended, Env, Held, Runner, Settle, StoreError, Subscription, Topic, is_planted,
+    Broker, Delivery, Ended, Env, Held, Receipt, Runner, Settle, StoreError, Subscription, Topic,
+    is_planted,
 };
 use attempts::Attempts;
 use lease::Lease;
@@ -192,36 +193,51 @@ impl<E: Env, R: Runner> Worker<E, R> {
                 Ok(deliveries) => deliveries,
                 Err(error) => return error,
             };
-            let mut offers = Vec::new();
-            for delivery in &deliveries {
-                match delivery.message {
+            let mut offers: BTreeMap<(ExecutionId, FencingToken), Receipt> = BTreeMap::new();
+            let mut receipts = Vec::new();
+            for Delivery { message, receipt, .. } in deliveries {
+                match message {
+                    Message::Offer { execution, token, .. }
+                        if !self.attempts.has(execution, token)
+                            && !offers.contains_key(&(execution, token)) =>
+                    {
+                        offers.insert((execution, token), receipt);
+                        continue;
+                    }
                     Message::Stop { execution, token, .. } => self.attempts.stop(execution, token),
-                    Message::Offer { execution, token, .. } => offers.push((execution, token)),
                     _ => {}
                 }
+                receipts.push((receipt, Settle::Ack));
             }
-            let settle = if self.accept(offers).await {
-                Settle::Ack
-            } else {
-                Settle::Delay(self.config.poll_interval)
-            };
-            let receipts = deliveries.into_iter().map(|d| (d.receipt, settle.clone()));
-            if let Err(error) = subscription.settle(receipts.collect()).await {
+            receipts.extend(self.answer(offers).await);
+            if let Err(error) = subscription.settle(receipts).await {
                 return error;
             }
         }
     }
 
-    /// Takes as many offers as there is room for, and gives the others back at once. Whether all
-    /// were answered; an offer comes again if not.
-    async fn accept(&self, mut offers: Vec<(ExecutionId, FencingToken)>) -> bool {
+    /// Accepts as many offers as there is room for. The others come again, and so do those that
+    /// could not be answered: two dispatchers that do not know of each other may offer too much.
+    async fn answer(
+        &self,
+        offers: BTreeMap<(ExecutionId, FencingToken), Receipt>,
+    ) -> Vec<(Receipt, Settle)> {
+        let later = || Settle::Delay(self.config.poll_interval);
+        let question = self.attempts.ask();
+        let room = self.attempts.free() as usize;
+        let wanted: Vec<_> = offers.keys().copied().take(room).collect();
+        let answered = self.accept(wanted).await;
+        drop(question);
+        let settle =
+            |(at, receipt)| (receipt, if at < room && answered { Settle::Ack } else { later() });
+        offers.into_values().enumerate().map(settle).collect()
+    }
+
+    /// Whether the offers were answered.
+    async fn accept(&self, offers: Vec<(ExecutionId, FencingToken)>) -> bool {
         if offers.is_empty() {
             return true;
         }
-        let question = self.attempts.ask();
-        // Two dispatchers that do not know of each other may offer more than there is room for.
-        let room = self.attempts.free() as usize;
-        let mut declined = offers.split_off(room.min(offers.len()));
         let answers = match claim::accept(&self.env, &self.id, offers.clone()).await {
             Ok(answers) => answers,
             Err(error) => {
@@ -229,6 +245,7 @@ impl<E: Env, R: Runner> Worker<E, R> {
                 return false;
             }
         };
+        let mut declined = Vec::new();
         for (offer, answer) in offers.into_iter().zip(answers) {
             match answer {
                 Ok(work) => self.start(work),
@@ -237,7 +254,6 @@ impl<E: Env, R: Runner> Worker<E, R> {
                 Err(refusal) => debug!(%refusal, "an offer was void"),
             }
         }
-        drop(question);
         let given_back = drain::give_up(&self.env, declined).await;
         if let Err(error) = &given_back {
             warn!(%error, "cannot give offers back");

@@ -65,6 +65,11 @@ impl Attempts {
         self.capacity.saturating_sub(running)
     }
 
+    /// Whether an attempt is here.
+    pub(super) fn has(&self, execution: ExecutionId, token: FencingToken) -> bool {
+        self.lock().running.contains_key(&(execution, token))
+    }
+
     /// Notes that work is asked for. To be kept until everything that the answer brings has begun.
     pub(super) fn ask(&self) -> Question {
         let mut inner = self.lock();
