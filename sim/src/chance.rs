@@ -270,6 +270,10 @@ impl Chance {
         self.rates = rates;
     }
 
+    pub(crate) const fn delay_max(&self) -> Duration {
+        self.delay_max
+    }
+
     pub(crate) fn set_delay_max(&mut self, delay_max: Duration) {
         self.delay_max = delay_max;
     }

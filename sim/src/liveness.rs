@@ -56,7 +56,8 @@ impl Watch {
         let names: BTreeMap<String, Node> =
             up.iter().map(|node| (world.name_of(*node), *node)).collect();
         let fleet = self.deployment.fleet();
-        let grievances = world.see_rows(|rows| grievances(rows, &settings, fleet, clock, &names));
+        let way = world.delay_max();
+        let grievances = world.see_rows(|rows| grievances(rows, &settings, fleet, clock, &names, way));
         for law in WATCHED {
             lock(&world.0.record).judged(Law::Engine(*law), 1);
         }
@@ -110,8 +111,13 @@ fn grievances(
     fleet: &Fleet,
     clock: Timestamp,
     up: &BTreeMap<String, Node>,
+    way: Span,
 ) -> Vec<Grievance> {
-    let swept = Span::from_micros(2 * settings.sweep_interval.as_micros()) + SLACK;
+    // Behind a backlog everything takes its turn; a transaction is about twenty ways long.
+    let open = rows.executions.iter().filter(|e| !e.status.is_terminal()).count() as u64;
+    let turn = 20 * way.as_micros() / (fleet.terms.batch_size as u64).clamp(1, 16);
+    let backlog = Span::from_micros(open * turn);
+    let swept = Span::from_micros(2 * settings.sweep_interval.as_micros()) + SLACK + backlog;
     let mut all = Vec::new();
     let mut add = |law, of: String, patience| all.push(Grievance { law, of, patience });
     for queue in rows.idle_queues() {

@@ -142,6 +142,12 @@ impl World {
         lock(&self.0.chance).set_delay_max(delay_max);
     }
 
+    /// The longest way of anything.
+    pub(crate) fn delay_max(&self) -> steadfast_core::Span {
+        let micros = lock(&self.0.chance).delay_max().as_micros();
+        steadfast_core::Span::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+    }
+
     /// The strikes at ports so far.
     #[must_use]
     pub fn struck(&self) -> Vec<Struck> {

@@ -198,7 +198,7 @@ impl<E: Env, R: Runner> Worker<E, R> {
             for Delivery { message, receipt, .. } in deliveries {
                 match message {
                     Message::Offer { execution, token, .. }
-                        if !self.attempts.has(execution, token)
+                        if !self.attempts.knows(execution, token)
                             && !offers.contains_key(&(execution, token)) =>
                     {
                         offers.insert((execution, token), receipt);

@@ -25,6 +25,8 @@ struct Inner {
     /// Attempts that the store named at the last beat and that are not here, each with the
     /// questions whose answer might still bring it.
     suspicious: BTreeMap<Key, BTreeSet<u64>>,
+    /// Attempts that were named unknown, for as long as the store thinks they are here.
+    given_up: BTreeSet<Key>,
     /// Questions for work that have not been answered.
     questions: BTreeSet<u64>,
     next_question: u64,
@@ -65,9 +67,10 @@ impl Attempts {
         self.capacity.saturating_sub(running)
     }
 
-    /// Whether an attempt is here.
-    pub(super) fn has(&self, execution: ExecutionId, token: FencingToken) -> bool {
-        self.lock().running.contains_key(&(execution, token))
+    /// Whether an attempt is here, or is being given up: then it must not be begun any more.
+    pub(super) fn knows(&self, execution: ExecutionId, token: FencingToken) -> bool {
+        let (inner, key) = (self.lock(), (execution, token));
+        inner.running.contains_key(&key) || inner.given_up.contains(&key)
     }
 
     /// Notes that work is asked for. To be kept until everything that the answer brings has begun.
@@ -138,12 +141,15 @@ impl Attempts {
         let inner = &mut *self.lock();
         let before = std::mem::take(&mut inner.suspicious);
         let mut unknown = Vec::new();
+        let still: BTreeSet<Key> = held.iter().map(|held| (held.execution, held.token)).collect();
+        inner.given_up.retain(|key| still.contains(key));
         for key in held.iter().map(|held| (held.execution, held.token)) {
             if inner.running.contains_key(&key) {
                 continue;
             }
             let seen = before.get(&key);
             if seen.is_some_and(|questions| questions.is_disjoint(&inner.questions)) {
+                inner.given_up.insert(key);
                 unknown.push(key);
             }
             let questions = seen.unwrap_or(&inner.questions).clone();
