@@ -86,19 +86,30 @@ impl fmt::Display for Event {
 
 /// What a number stands for, where it stands for something.
 fn word_for(field: &str, word: u64) -> Option<String> {
+    if field == "execution" {
+        return Some(ExecutionId(word).to_string());
+    }
     let at = usize::try_from(word).ok()?;
-    let name = |names: &[&str]| names.get(at).map(ToString::to_string);
+    word_table(field).get(at).map(ToString::to_string)
+}
+
+/// The fields whose numbers stand for words.
+pub const WORD_FIELDS: &[&str] =
+    &["status", "step", "statement", "topic", "strike", "worker_state", "peer", "how"];
+
+/// The words that the numbers in a field stand for, by number.
+#[must_use]
+pub fn word_table(field: &str) -> Vec<&'static str> {
     match field {
-        "execution" => Some(ExecutionId(word).to_string()),
-        "status" => Status::ALL.get(at).map(|status| status.as_str().to_owned()),
-        "step" => name(kinds::STEPS),
-        "statement" => name(STATEMENTS),
-        "topic" => name(TOPICS),
-        "strike" => STRIKES.get(at).map(|strike| strike.name().to_owned()),
-        "worker_state" => name(&["active", "suspect", "dead", "draining", "gone"]),
-        "peer" => name(&["from the store", "from the broker"]),
-        "how" => name(&["ack", "delay", "park"]),
-        _ => None,
+        "status" => Status::ALL.iter().map(|status| status.as_str()).collect(),
+        "step" => kinds::STEPS.to_vec(),
+        "statement" => STATEMENTS.to_vec(),
+        "topic" => TOPICS.to_vec(),
+        "strike" => STRIKES.iter().map(|strike| strike.name()).collect(),
+        "worker_state" => vec!["active", "suspect", "dead", "draining", "gone"],
+        "peer" => vec!["from the store", "from the broker"],
+        "how" => vec!["ack", "delay", "park"],
+        _ => Vec::new(),
     }
 }
 

@@ -55,7 +55,7 @@ pub use chance::{Occasion, Point, Site, Struck};
 pub use database::{SimStore, SimTransaction};
 pub use deployment::{Deployment, Fleet};
 pub use env::{SimEnv, Terms};
-pub use event::{Event, Kind, Node, PAYLOAD_WORDS, kinds};
+pub use event::{Event, Kind, Node, PAYLOAD_WORDS, WORD_FIELDS, kinds, word_table};
 pub use fact::{
     Fact, began, began_step, claimed, committed, ended, finished, is, restarted, struck, worker_is,
 };

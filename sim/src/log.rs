@@ -53,6 +53,12 @@ impl EventLog {
         self.names.get(usize::from(node.0)).map_or("?", String::as_str)
     }
 
+    /// What all nodes are called, by number.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
     /// The hash of everything written so far.
     #[must_use]
     pub fn digest(&self) -> Digest {

@@ -78,7 +78,7 @@ impl<'a> Report<'a> {
             wrapped(text, "drawn", "   ", drawn);
         }
         if let Some(plan) = &outcome.plan {
-            wrapped(text, "plan", "   ", in_short(plan).into_iter());
+            wrapped(text, "plan", "   ", plan.in_short().into_iter());
         }
         self.faults(text);
         if !outcome.unmatched.is_empty() {
@@ -161,21 +161,24 @@ pub fn replay_command(scenario: &str, seed: u64) -> String {
     format!("cargo run --bin steadfast-sim -- replay {scenario} {seed}")
 }
 
-/// A plan in a few words.
-fn in_short(plan: &Plan) -> Vec<String> {
-    let fleet = &plan.fleet;
-    let node =
-        |count: u32, name: &str| format!("{count} {name}{}", if count == 1 { "" } else { "s" });
-    vec![
-        node(fleet.executors, "executor"),
-        node(fleet.workers, "worker"),
-        node(fleet.apis, "api"),
-        format!("{} items", plan.workload.len()),
-        format!("{} storms", plan.storms.len()),
-        format!("{} disturbances", plan.disturbances.len()),
-        format!("first act {} ms", plan.first_act_ms),
-        format!("hash {:08x}", plan.hash() >> 32),
-    ]
+impl Plan {
+    /// A plan in a few words.
+    #[must_use]
+    pub fn in_short(&self) -> Vec<String> {
+        let (plan, fleet) = (self, &self.fleet);
+        let node =
+            |count: u32, name: &str| format!("{count} {name}{}", if count == 1 { "" } else { "s" });
+        vec![
+            node(fleet.executors, "executor"),
+            node(fleet.workers, "worker"),
+            node(fleet.apis, "api"),
+            format!("{} items", plan.workload.len()),
+            format!("{} storms", plan.storms.len()),
+            format!("{} disturbances", plan.disturbances.len()),
+            format!("first act {} ms", plan.first_act_ms),
+            format!("plan {:08x}", plan.hash() >> 32),
+        ]
+    }
 }
 
 /// A time to the millisecond, which is enough to find it again.

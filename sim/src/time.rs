@@ -14,6 +14,12 @@ impl SimTime {
         Self(nanos)
     }
 
+    /// The moment at which a clock that is right shows `micros` since the epoch.
+    #[must_use]
+    pub const fn of_epoch_micros(micros: u64) -> Self {
+        Self(micros.saturating_sub(crate::world::BEGINNING).saturating_mul(1_000))
+    }
+
     /// Nanoseconds since the beginning.
     #[must_use]
     pub const fn as_nanos(self) -> u64 {

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// What a clock that is right shows when a run begins: 2026-01-01.
-const BEGINNING: u64 = 1_767_225_600_000_000;
+pub(crate) const BEGINNING: u64 = 1_767_225_600_000_000;
 
 /// One simulated deployment: its clock, its chance, its nodes and its record.
 ///
