@@ -117,7 +117,7 @@ impl World {
             Chore::CloseTransaction { id, client } => {
                 let world = self.clone();
                 madsim::task::spawn(async move {
-                    for _ in 0..20 {
+                    for _ in 0..4 {
                         world.wait(Duration::from_millis(500)).await;
                         if !world.is_silent(client) {
                             break;

@@ -177,6 +177,7 @@ fn start_worker_node(
         async move {
             let doors = open_doors(&env);
             work(env, runner, doors.completer, config, signals).await;
+            me.world().exit(&me);
         }
     })
 }

@@ -123,6 +123,8 @@ pub mod kinds {
     pub static KILLED: Kind = Kind::new("killed", &["incarnation"]);
     /// A killed node was started again under its old name.
     pub static RESTARTED: Kind = Kind::new("restarted", &["incarnation"]);
+    /// A process ended by itself.
+    pub static EXITED: Kind = Kind::new("exited", &["incarnation"]);
     /// A node stands still.
     pub static PAUSED: Kind = Kind::new("paused", &[]);
     /// A paused node goes on.

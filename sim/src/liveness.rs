@@ -33,6 +33,7 @@ struct Grievance {
 pub struct Watch {
     deployment: Deployment,
     since: BTreeMap<(LawId, String), SimTime>,
+    from: SimTime,
     last_change: (usize, SimTime),
 }
 
@@ -43,6 +44,8 @@ impl Watch {
         Self {
             deployment: deployment.clone(),
             since: BTreeMap::new(),
+            // Transactions of the dead may hold locks for a while yet.
+            from: deployment.world().now().after(Duration::from_millis(2_500)),
             last_change: (0, deployment.world().now()),
         }
     }
@@ -57,7 +60,8 @@ impl Watch {
             up.iter().map(|node| (world.name_of(*node), *node)).collect();
         let fleet = self.deployment.fleet();
         let way = world.delay_max();
-        let grievances = world.see_rows(|rows| grievances(rows, &settings, fleet, clock, &names, way));
+        let grievances =
+            world.see_rows(|rows| grievances(rows, &settings, fleet, clock, &names, way));
         for law in WATCHED {
             lock(&world.0.record).judged(Law::Engine(*law), 1);
         }
@@ -65,7 +69,7 @@ impl Watch {
         let mut worst = None;
         for Grievance { law, of, patience } in grievances {
             let key = (law, of);
-            let since = self.since.get(&key).copied().unwrap_or(now);
+            let since = self.since.get(&key).copied().unwrap_or(now).max(self.from);
             let lasted = Duration::from(now).saturating_sub(since.into());
             if lasted > Duration::from(patience) && worst.is_none() {
                 let detail = format!("for {lasted:?}: {}", key.1);

@@ -93,6 +93,12 @@ impl World {
         }
     }
 
+    /// A worker starts on a node: its guardian lets it only when nothing of the former one is left.
+    pub(crate) fn actions_are_gone(&self, node: Node) {
+        let physical = &mut *lock(&self.0.physical);
+        physical.running.retain(|_, process| process.node != node || process.ends_at.is_none());
+    }
+
     /// From now on nothing is promised of what runs on a node: it stands still, and so does its
     /// worker, which can stop nothing then.
     pub(crate) fn excuse_actions(&self, node: Node) {

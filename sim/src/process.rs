@@ -52,8 +52,8 @@ pub(crate) struct Host {
     clock_ahead: AtomicI64,
 }
 
-/// How long servers take to notice that a client is silent.
-const NOTICE: Duration = Duration::from_secs(10);
+/// How long the database lets a transaction idle, and everybody wait for its locks.
+const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(2);
 
 /// Something that a node talks to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -260,7 +260,7 @@ impl World {
     /// for it have to notice by themselves.
     pub fn lose_host(&self, node: Node) {
         if let Some(life) = self.end_life(node, Fault::LoseHost) {
-            self.ask(Chore::Bury { node, life, after: NOTICE });
+            self.ask(Chore::Bury { node, life, after: IDLE_IN_TRANSACTION });
         }
     }
 
@@ -295,6 +295,20 @@ impl World {
         Some(ended)
     }
 
+    /// A process has ended by itself.
+    pub(crate) fn exit(&self, process: &Process) {
+        let mut lives = lock(&self.0.lives);
+        if let Some(life) = lives.get_mut(&process.node).filter(|_| process.is_alive()) {
+            life.alive.store(false, Ordering::Relaxed);
+            life.state = State::Down;
+            life.epoch += 1;
+            life.incarnation += 1;
+            drop(lives);
+            self.lose_connections(process.node, process.incarnation);
+            self.log(process.node, &kinds::EXITED, &[process.incarnation]);
+        }
+    }
+
     /// Starts a killed node again, with nothing in its memory.
     pub fn restart(&self, node: Node) {
         let (id, incarnation) = {
@@ -308,6 +322,7 @@ impl World {
             (life.id.expect("a started node is built"), life.incarnation)
         };
         self.strike_node(Fault::Restart, node);
+        self.actions_are_gone(node);
         self.log(node, &kinds::RESTARTED, &[incarnation]);
         Handle::current().kill(id);
         Handle::current().restart(id);
@@ -398,7 +413,7 @@ impl World {
             let lives = lock(&self.0.lives);
             lives.get(&node).map_or((0, 0), |life| (life.incarnation, life.epoch))
         };
-        self.ask(Chore::Notice { node, life, epoch, after: NOTICE });
+        self.ask(Chore::Notice { node, life, epoch, after: IDLE_IN_TRANSACTION });
     }
 
     /// madsim's handle of a node, to run something on it.

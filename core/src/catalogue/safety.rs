@@ -35,6 +35,7 @@ pub(super) const SAFETY: &[Law] = &[
         why: "The books show one holder while a worker that nobody can reach still works on a \
             second copy.",
         mutants: &[
+            "disowned_attempts_run_on",
             "start_after_the_lease",
             "lease_loss_ignored_by_worker",
             "fence_after_the_lease",

@@ -5,13 +5,14 @@ use tracing::warn;
 
 use steadfast_core::Span;
 
-use crate::port::{Broker, Counter, Env, Settle, StoreError, Subscription, Topic, is_planted};
+use crate::port::{Broker, Counter, Env, Settle, Subscription, Topic, is_planted};
+use crate::service::HandleHints;
 use crate::service::admit::Admitter;
 use crate::service::advance::Advancer;
 use crate::service::complete::{self, Completer};
-use crate::service::dispatch::{self, Dispatcher};
+use crate::service::dispatch::Dispatcher;
 use crate::service::submit::{self, Submitter};
-use crate::service::{HandleHints, sweep};
+use crate::sweepers;
 
 /// The ways into a running engine.
 #[derive(Clone, Debug)]
@@ -36,8 +37,7 @@ pub fn start_executor<E: Env>(env: &E, stop: &CancellationToken) {
     if env.transport().pushes() {
         start_consumer(env, "dispatch", Topic::Dispatch, Dispatcher, stop);
     }
-    let (inner, stop_sweep) = (env.clone(), stop.clone());
-    env.spawn("sweep", async move { sweep_until(&inner, &advancer, &stop_sweep).await });
+    sweepers::start(env, &advancer, stop);
 }
 
 fn start_consumer<E: Env>(
@@ -49,46 +49,6 @@ fn start_consumer<E: Env>(
 ) {
     let (inner, stop) = (env.clone(), stop.clone());
     env.spawn(name, async move { consume(&inner, topic, &stop, &service).await });
-}
-
-/// Sweeps at its interval, and does what is due as soon as it is.
-async fn sweep_until<E: Env>(env: &E, advancer: &Advancer, stop: &CancellationToken) {
-    let interval = env.settings().sweep_interval;
-    let mut next_sweep = env.now();
-    while !stop.is_cancelled() {
-        let now = env.now();
-        let due = env.alarm().peek() <= now;
-        if due {
-            env.alarm().take();
-        }
-        let result = if now >= next_sweep {
-            next_sweep = now + interval;
-            sweep_and_dispatch(env, advancer).await
-        } else if due {
-            sweep::wake(env).await
-        } else {
-            Ok(())
-        };
-        if let Err(error) = result {
-            warn!(%error, "a sweep did not finish; the next one does its work");
-            env.sleep(Span::from_millis(200)).await;
-        }
-        let until = env.alarm().peek().min(next_sweep).since(env.now());
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => {}
-            () = env.alarm().earlier() => {}
-            () = env.sleep(until + Span::from_millis(1)) => {}
-        }
-    }
-}
-
-async fn sweep_and_dispatch<E: Env>(env: &E, advancer: &Advancer) -> Result<(), StoreError> {
-    sweep::sweep(env, advancer).await?;
-    if env.transport().pushes() {
-        dispatch::dispatch(env).await?;
-    }
-    Ok(())
 }
 
 /// Consumes a topic: takes what is there, handles it as one batch, settles it. A batch that cannot

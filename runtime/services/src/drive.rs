@@ -108,6 +108,7 @@ fn pause(tries: u32, entropy: u64) -> Span {
 
 async fn attempt<E: Env, S: Step>(env: &E, step: &mut S) -> Result<S::Output, Failure> {
     let mut tx = env.store().begin(S::NAME).await?;
+    let mut looks = 0;
     let (output, decision) = loop {
         let now = tx.now().await?;
         let mut unit = Unit::new(now, env.settings(), env.transport(), 0..0, env.entropy());
@@ -119,7 +120,12 @@ async fn attempt<E: Env, S: Step>(env: &E, step: &mut S) -> Result<S::Output, Fa
         step.load(&mut tx, &mut unit).await?;
         match step.decide(&mut unit) {
             Ok(output) => break (output, unit.into_decision()),
-            Err(Again::Here) => {}
+            Err(Again::Here) if looks < TRIES => looks += 1,
+            // What it asks for is not in the store: nobody can decide this.
+            Err(Again::Here) => {
+                let reason = format!("{}: what is needed is not there", S::NAME);
+                return Err(Failure::Store(StoreError::Corrupt(reason)));
+            }
             Err(Again::FromTheStart) => return Err(Failure::Again),
         }
     };

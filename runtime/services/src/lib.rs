@@ -11,3 +11,4 @@ pub mod drive;
 pub mod port;
 mod recent;
 pub mod service;
+mod sweepers;

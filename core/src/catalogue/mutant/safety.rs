@@ -44,6 +44,14 @@ pub(super) const SAFETY: &[Mutant] = &[
         due: Due::Now,
     },
     Mutant {
+        name: "disowned_attempts_run_on",
+        statement: "A worker does not stop what runs although the store has given it to nobody or \
+            somebody else.",
+        law: S1p,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
         name: "start_after_the_lease",
         statement: "A worker starts what a claim answered without looking whether its lease has \
             run out meanwhile.",

@@ -12,25 +12,6 @@ use super::advance::Advancer;
 use crate::drive::{self, Again, Step, drive};
 use crate::port::{Counter, Env, Load, Pointer, StoreError, Transaction, is_planted};
 
-/// Looks at everything once.
-///
-/// # Errors
-/// If the store cannot be reached. One kind of work that cannot be done never keeps the sweeper
-/// from the others.
-pub async fn sweep<E: Env>(env: &E, advancer: &Advancer) -> Result<(), StoreError> {
-    let results = [
-        check_workers(env).await,
-        if is_planted(env, "orphans_not_swept") {
-            Ok(())
-        } else {
-            until_done(env, Found::Orphans).await
-        },
-        wake(env).await,
-        catch_up(env, advancer).await,
-    ];
-    results.into_iter().collect()
-}
-
 /// Does what is due.
 ///
 /// # Errors
@@ -39,12 +20,27 @@ pub async fn wake<E: Env>(env: &E) -> Result<(), StoreError> {
     until_done(env, Found::Due).await
 }
 
-async fn check_workers<E: Env>(env: &E) -> Result<(), StoreError> {
+/// Doubts and buries workers that are silent, and takes the attempts of those that died now.
+///
+/// # Errors
+/// If the store cannot be reached.
+pub async fn check_workers<E: Env>(env: &E) -> Result<(), StoreError> {
     let died = drive(env, &mut CheckWorkers).await?;
-    for worker in died {
+    for worker in &died {
         warn!(%worker, "a worker's lease ended; its attempts are taken away");
     }
-    Ok(())
+    if died.is_empty() { Ok(()) } else { rescue(env).await }
+}
+
+/// Takes attempts away from workers that are over.
+///
+/// # Errors
+/// If the store cannot be reached.
+pub async fn rescue<E: Env>(env: &E) -> Result<(), StoreError> {
+    if is_planted(env, "orphans_not_swept") {
+        return Ok(());
+    }
+    until_done(env, Found::Orphans).await
 }
 
 /// Handles what is found until no full batch is found any more, row by row where a batch fails: one
@@ -175,7 +171,10 @@ impl Step for CheckWorkers {
 }
 
 /// Does what hints speak of, found in the state alone: so nothing depends on any message.
-async fn catch_up<E: Env>(env: &E, advancer: &Advancer) -> Result<(), StoreError> {
+///
+/// # Errors
+/// If the store cannot be reached.
+pub async fn catch_up<E: Env>(env: &E, advancer: &Advancer) -> Result<(), StoreError> {
     if is_planted(env, "sweep_trusts_hints") || is_planted(env, "ack_before_work") {
         return Ok(());
     }

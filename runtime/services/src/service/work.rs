@@ -226,7 +226,9 @@ impl<E: Env, R: Runner> Worker<E, R> {
         let question = self.attempts.ask();
         let room = self.attempts.free() as usize;
         let wanted: Vec<_> = offers.keys().copied().take(room).collect();
+        self.attempts.accepting(&wanted);
         let answered = self.accept(wanted).await;
+        self.attempts.accepting(&[]);
         drop(question);
         let settle =
             |(at, receipt)| (receipt, if at < room && answered { Settle::Ack } else { later() });
@@ -321,6 +323,9 @@ impl<E: Env, R: Runner> Worker<E, R> {
         for attempt in held.iter().filter(|held| held.cancel_requested && !deaf) {
             self.attempts.stop(attempt.execution, attempt.token);
         }
+        if !is_planted(&self.env, "disowned_attempts_run_on") {
+            self.attempts.stop_disowned(held);
+        }
         let unknown = self.attempts.unknown_twice(held);
         if !unknown.is_empty() && !is_planted(&self.env, "claim_answer_lost_is_forgotten") {
             warn!(count = unknown.len(), "giving up attempts that this worker does not have");
@@ -396,8 +401,11 @@ impl<S: Subscription> Hints<S> {
             received = subscription.receive(64) => match received {
                 Ok(deliveries) => {
                     let receipts = deliveries.into_iter().map(|d| (d.receipt, Settle::Ack));
-                    // A hint that comes again costs one look.
-                    let _ = subscription.settle(receipts.collect()).await;
+                    // A hint that comes again costs one look; a channel that does not answer is
+                    // given up.
+                    if subscription.settle(receipts.collect()).await.is_err() {
+                        self.subscription = None;
+                    }
                 }
                 Err(error) => {
                     warn!(%error, "hints are not received; polling");

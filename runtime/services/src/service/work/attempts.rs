@@ -27,6 +27,10 @@ struct Inner {
     suspicious: BTreeMap<Key, BTreeSet<u64>>,
     /// Attempts that were named unknown, for as long as the store thinks they are here.
     given_up: BTreeSet<Key>,
+    /// Offers that are being accepted.
+    accepting: BTreeSet<Key>,
+    /// What ran here at the last beat and was not named by the store.
+    disowned: BTreeSet<Key>,
     /// Questions for work that have not been answered.
     questions: BTreeSet<u64>,
     next_question: u64,
@@ -71,6 +75,28 @@ impl Attempts {
     pub(super) fn knows(&self, execution: ExecutionId, token: FencingToken) -> bool {
         let (inner, key) = (self.lock(), (execution, token));
         inner.running.contains_key(&key) || inner.given_up.contains(&key)
+    }
+
+    /// Notes that offers are being accepted, until they have begun or were refused.
+    pub(super) fn accepting(&self, offers: &[Key]) {
+        self.lock().accepting = offers.iter().copied().collect();
+    }
+
+    /// Stops what runs here although the store has not named it at two beats in a row: it was taken
+    /// away, and its slot may be somebody else's. Once is no sign: it may just have been claimed,
+    /// or just have ended.
+    pub(super) fn stop_disowned(&self, held: &[Held]) {
+        let inner = &mut *self.lock();
+        let held: BTreeSet<Key> = held.iter().map(|held| (held.execution, held.token)).collect();
+        let missing: BTreeSet<Key> =
+            inner.running.keys().filter(|key| !held.contains(key)).copied().collect();
+        for key in missing.intersection(&inner.disowned) {
+            if let Some(running) = inner.running.get_mut(key) {
+                running.abandoned = true;
+                running.stop.cancel();
+            }
+        }
+        inner.disowned = missing;
     }
 
     /// Notes that work is asked for. To be kept until everything that the answer brings has begun.
@@ -144,7 +170,7 @@ impl Attempts {
         let still: BTreeSet<Key> = held.iter().map(|held| (held.execution, held.token)).collect();
         inner.given_up.retain(|key| still.contains(key));
         for key in held.iter().map(|held| (held.execution, held.token)) {
-            if inner.running.contains_key(&key) {
+            if inner.running.contains_key(&key) || inner.accepting.contains(&key) {
                 continue;
             }
             let seen = before.get(&key);

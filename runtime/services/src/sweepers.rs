@@ -1,0 +1,95 @@
+//! The sweepers of an executor, each a task of its own: one that waits for a lock, or for the
+//! store, keeps none of the others from their work.
+
+use steadfast_core::Span;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::port::{Env, StoreError};
+use crate::service::advance::Advancer;
+use crate::service::{dispatch, sweep};
+
+/// What one sweeper looks for.
+#[derive(Clone, Debug)]
+enum Sweeper {
+    /// Workers that are silent or dead.
+    Workers,
+    /// Attempts of workers that are over.
+    Orphans,
+    /// What hints spoke of that were lost.
+    Missed(Advancer),
+    /// What waits to be assigned.
+    Unassigned,
+}
+
+impl Sweeper {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Workers => "check workers",
+            Self::Orphans => "rescue",
+            Self::Missed(_) => "catch up",
+            Self::Unassigned => "assign",
+        }
+    }
+
+    async fn sweep<E: Env>(&self, env: &E) -> Result<(), StoreError> {
+        match self {
+            Self::Workers => sweep::check_workers(env).await,
+            Self::Orphans => sweep::rescue(env).await,
+            Self::Missed(advancer) => sweep::catch_up(env, advancer).await,
+            Self::Unassigned => dispatch::dispatch(env).await,
+        }
+    }
+}
+
+/// Starts them all. They run until `stop` is cancelled.
+pub(crate) fn start<E: Env>(env: &E, advancer: &Advancer, stop: &CancellationToken) {
+    let mut sweepers = vec![Sweeper::Workers, Sweeper::Orphans, Sweeper::Missed(advancer.clone())];
+    if env.transport().pushes() {
+        sweepers.push(Sweeper::Unassigned);
+    }
+    for sweeper in sweepers {
+        let (inner, stop) = (env.clone(), stop.clone());
+        env.spawn(sweeper.name(), async move { sweep_until(&inner, &sweeper, &stop).await });
+    }
+    let (inner, stop) = (env.clone(), stop.clone());
+    env.spawn("wake", async move { wake_until(&inner, &stop).await });
+}
+
+/// Sweeps at the interval.
+async fn sweep_until<E: Env>(env: &E, sweeper: &Sweeper, stop: &CancellationToken) {
+    while !stop.is_cancelled() {
+        if let Err(error) = sweeper.sweep(env).await {
+            note(sweeper.name(), &error);
+        }
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            () = env.sleep(env.settings().sweep_interval) => {}
+        }
+    }
+}
+
+/// Does what is due: as soon as this process knows of it, and at the interval whatever it knows.
+async fn wake_until<E: Env>(env: &E, stop: &CancellationToken) {
+    while !stop.is_cancelled() {
+        if env.alarm().peek() <= env.now() {
+            env.alarm().take();
+        }
+        if let Err(error) = sweep::wake(env).await {
+            note("wake", &error);
+            env.sleep(Span::from_millis(200)).await;
+        }
+        let known = env.alarm().peek().since(env.now()) + Span::from_millis(1);
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            () = env.alarm().earlier() => {}
+            () = env.sleep(known.min(env.settings().sweep_interval)) => {}
+        }
+    }
+}
+
+fn note(sweeper: &str, error: &StoreError) {
+    warn!(sweeper, %error, "a sweep did not finish; the next one does its work");
+}
