@@ -219,7 +219,8 @@ impl World {
         if actions > 0 {
             return Some(format!("{actions} actions still run"));
         }
-        (messages > 0).then(|| format!("{messages} messages are left: {}", self.where_messages_are_left()))
+        (messages > 0)
+            .then(|| format!("{messages} messages are left: {}", self.where_messages_are_left()))
     }
 
     /// The laws that only the whole history can tell.

@@ -217,6 +217,8 @@ pub(crate) struct Chance {
     struck: Vec<Struck>,
     /// What a story wants to happen, each once, whatever else is drawn.
     orders: Vec<(Occasion, Strike)>,
+    /// How often a story has drawn each of its moments.
+    moments: BTreeMap<&'static str, u32>,
 }
 
 impl Chance {
@@ -231,6 +233,7 @@ impl Chance {
             counts: BTreeMap::new(),
             struck: Vec::new(),
             orders: Vec::new(),
+            moments: BTreeMap::new(),
         }
     }
 
@@ -256,6 +259,13 @@ impl Chance {
         let fits = Strike::at(occasion.site).contains(&strike);
         assert!(fits, "{} cannot happen at a {}", strike.name(), occasion.site.name());
         self.orders.push((occasion, strike));
+    }
+
+    /// Which drawing of this moment it is, from 1.
+    pub(crate) fn next_moment(&mut self, name: &'static str) -> u32 {
+        let count = self.moments.entry(name).or_default();
+        *count += 1;
+        *count
     }
 
     fn carry_out(&mut self, site: Site, passer: &Passer<'_>) -> Option<Strike> {

@@ -68,7 +68,8 @@ impl World {
 
     /// Lets a time pass that the seed draws, up to `most`.
     pub async fn wait_up_to(&self, most: Duration, name: &'static str) {
-        let span = self.stream(name).duration(Duration::ZERO..=most);
+        let nth = lock(&self.0.chance).next_moment(name);
+        let span = self.stream(&format!("{name}.{nth}")).duration(Duration::ZERO..=most);
         self.drew(name, span);
         self.wait(span).await;
     }
