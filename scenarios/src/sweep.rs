@@ -87,6 +87,18 @@ pub fn jobs_by_default() -> usize {
 /// Runs every seed of a range, `jobs` at a time. Which job runs a seed changes nothing about it.
 #[must_use]
 pub fn sweep(scenario: &Scenario, seeds: &Seeds, settings: &Settings, jobs: usize) -> Tally {
+    sweep_and_tell(scenario, seeds, settings, jobs, &|_| {})
+}
+
+/// The same; what there is so far is told after each seed.
+#[must_use]
+pub fn sweep_and_tell(
+    scenario: &Scenario,
+    seeds: &Seeds,
+    settings: &Settings,
+    jobs: usize,
+    tell: &(dyn Fn(&Tally) + Sync),
+) -> Tally {
     let (next, tally) = (AtomicU64::new(0), Mutex::new(Tally::default()));
     thread::scope(|scope| {
         for _ in 0..jobs.max(1) {
@@ -99,6 +111,7 @@ pub fn sweep(scenario: &Scenario, seeds: &Seeds, settings: &Settings, jobs: usiz
                     let outcome = scenario.run(seeds.0.start + offset, settings);
                     let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
                     tally.add(scenario, &outcome);
+                    tell(&tally);
                 }
             });
         }

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde::Serialize;
-use steadfast_scenarios::{Scenario, Seeds, Tally, jobs_by_default, sweep};
+use steadfast_scenarios::{Scenario, Seeds, Tally, jobs_by_default, sweep_and_tell};
 use steadfast_sim::{Settings, replay_command};
 
-use super::{BadUsage, End, Output, chosen, say, say_json, seeds};
+use super::{BadUsage, End, Output, chosen, planted, say, say_json, seeds};
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
@@ -20,6 +22,9 @@ pub(crate) struct Run {
     /// How many seeds to run at once; as many as there are cores when not given.
     #[arg(long)]
     jobs: Option<usize>,
+    /// A bug to have, by its name.
+    #[arg(long, value_name = "MUTANT")]
+    planted: Option<String>,
     /// How to write the result.
     #[arg(short, long, value_enum, default_value = "table")]
     output: Output,
@@ -56,13 +61,17 @@ impl Run {
         if jobs == 0 {
             return Err(BadUsage("--jobs 0 would run nothing; give at least 1".into()));
         }
+        let settings =
+            Settings { planted: planted(self.planted.as_deref())?, ..Settings::default() };
         let mut rows = Vec::new();
         for scenario in chosen(&self.scenarios)? {
-            let tally = sweep(scenario, &self.seeds, &Settings::default(), jobs);
+            let progress = Progress::of(scenario.name, &self.seeds);
+            let tell = |tally: &Tally| progress.tell(tally);
+            let tally = sweep_and_tell(scenario, &self.seeds, &settings, jobs, &tell);
             if let Some((_, report)) = &tally.first_report {
                 eprint!("{report}");
             }
-            let row = row(scenario, tally);
+            let row = row(scenario, tally, settings.planted);
             if self.output == Output::Table {
                 say(&line(&row));
             }
@@ -76,12 +85,48 @@ impl Run {
     }
 }
 
-fn row(scenario: &Scenario, tally: Tally) -> Row {
+/// How often a long run says how far it is.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Says now and then how far a run is, on stderr, where it is in no program's way.
+struct Progress {
+    name: &'static str,
+    seeds: u64,
+    begun: Instant,
+    told: Mutex<Instant>,
+}
+
+impl Progress {
+    fn of(name: &'static str, seeds: &Seeds) -> Self {
+        let begun = wall_clock();
+        Self { name, seeds: seeds.count(), begun, told: Mutex::new(begun) }
+    }
+
+    fn tell(&self, tally: &Tally) {
+        let now = wall_clock();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.duration_since(*told) < EVERY || tally.seeds == self.seeds {
+            return;
+        }
+        *told = now;
+        let (name, done, all, broken) = (self.name, tally.seeds, self.seeds, tally.broken.len());
+        let spent = now.duration_since(self.begun).as_secs();
+        eprintln!("       {name}: {done} of {all} seeds in {spent} s, {broken} broke a law");
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long a person has waited; steers no run")]
+fn wall_clock() -> Instant {
+    Instant::now()
+}
+
+fn row(scenario: &Scenario, tally: Tally, planted: Option<&str>) -> Row {
+    let planted = planted.map_or_else(String::new, |mutant| format!(" --planted {mutant}"));
     let falls = tally.broken.iter().map(|broken| Fall {
         law: broken.law,
         seed: broken.seed,
         step: broken.step,
-        replay: replay_command(scenario.name, broken.seed),
+        replay: replay_command(scenario.name, broken.seed) + &planted,
     });
     Row {
         name: scenario.name,

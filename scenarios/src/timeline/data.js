@@ -52,7 +52,7 @@ for (let step = 0; step < size; step++) {
 }
 
 // Folding. A state is small; one is kept now and then, so that any step is near one.
-const EVERY = 1000;
+const EVERY = Math.max(1000, Math.ceil(size / 25));
 const kept = [];
 function blank() {
   return { executions: new Map(), workers: new Map(), nodes: new Map(), messages: [0, 0, 0, 0], last: null };

@@ -71,7 +71,7 @@ function showState() {
   by("queues").replaceChildren(...queues.map(([name, queue]) => make("tr", { "data-queue": name, "data-held": queue.held.length, "data-waiting": queue.waiting },
     cell(name, "id"), cell(queue.held.length + " in slots", "num"), cell(queue.waiting + " waiting", "num"), cell(queue.held.map((id) => "ex-" + id).join(" "), "wide"))));
   const order = ([a, x], [b, y]) => (TERMINAL.has(run.statuses[x.status]) - TERMINAL.has(run.statuses[y.status])) || a - b;
-  by("executions").replaceChildren(...[...state.executions].sort(order).map(([id, execution]) => {
+  by("executions").replaceChildren(...[...state.executions].sort(order).slice(0, SHOWN).map(([id, execution]) => {
     const status = run.statuses[execution.status], subject = run.subjects[id] || ["?", "?", null];
     const where = execution.lane !== null && HOLDS.has(status) ? "on " + run.nodes[execution.lane] : "";
     const row = make("tr", { "data-execution": "ex-" + id, "data-status": status, class: state.last === id ? "changed" : "" },
@@ -79,8 +79,11 @@ function showState() {
       cell("#" + execution.attempt, "num"), cell([where, subject[2] ? "of ex-" + subject[2] : ""].join(" "), "wide"));
     row.firstChild.onclick = () => setFilter("ex-" + id);
     return row;
-  }));
+  }), ...more(state.executions.size - SHOWN));
 }
+// More than a person reads would only make each step slow.
+const SHOWN = 400;
+const more = (count) => (count > 0 ? [make("tr", {}, cell("and " + count + " more", "wide"))] : []);
 
 // The table holds as many rows as can be seen.
 const ROW = 20;
