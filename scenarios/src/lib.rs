@@ -4,13 +4,23 @@
 //! for luck but waits for a fact or lets a named span pass, and it ends in an expectation.
 //! [`SCENARIOS`] is the table of contents.
 
+mod claim;
+mod completion;
+pub mod coverage;
+mod fanout;
 mod library;
 mod meta;
+mod prelude;
+mod queue;
 mod seeds;
 mod shrink;
+mod stage;
 mod swarm;
 mod sweep;
 mod timeline;
+mod transport;
+mod worker;
+mod workflow;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -21,7 +31,7 @@ pub use library::library;
 pub use meta::{BACKWARDS, Difference, PASS, TELL, compare, pass};
 pub use seeds::{SEEDS_VARIABLE, Seeds, parse_seed};
 pub use shrink::{Budget, Shrunk, Size, Unshrinkable, shrink};
-pub use sweep::{Broken, Tally, jobs_by_default, sweep, sweep_and_tell};
+pub use sweep::{Broken, Tally, jobs_by_default, sweep};
 pub use timeline::timeline;
 
 /// A story in the act of being told. It stays on the thread of its seed.
@@ -56,4 +66,51 @@ impl Scenario {
 }
 
 /// Every story.
-pub static SCENARIOS: &[Scenario] = &[swarm::SCENARIO];
+pub static SCENARIOS: &[Scenario] = &[
+    swarm::SCENARIO,
+    completion::an_outage_is_no_verdict::SCENARIO,
+    completion::cancel_meets_the_end::SCENARIO,
+    completion::ends_without_a_worker::SCENARIO,
+    completion::every_end_moves_its_run_on::SCENARIO,
+    completion::one_report_ends_an_execution::SCENARIO,
+    completion::the_announcement_is_lost::SCENARIO,
+    queue::a_full_action_stalls_nobody::SCENARIO,
+    queue::a_line_outlives_its_engine::SCENARIO,
+    queue::a_retry_gives_its_slot_back::SCENARIO,
+    queue::a_slot_by_every_path::SCENARIO,
+    queue::cancel_at_every_status::SCENARIO,
+    queue::limits_change_under_load::SCENARIO,
+    queue::submit_in_doubt::SCENARIO,
+    queue::the_last_one_out::SCENARIO,
+    queue::those_who_wait_are_left_alone::SCENARIO,
+    queue::timeout_meets_promotion::SCENARIO,
+    workflow::a_lap_is_a_new_visit::SCENARIO,
+    workflow::a_leaf_does_not_close_its_run::SCENARIO,
+    workflow::a_successor_that_nobody_was_told_of::SCENARIO,
+    workflow::a_window_through_crashes::SCENARIO,
+    workflow::branches_that_meet_at_once::SCENARIO,
+    workflow::items_that_end_at_once::SCENARIO,
+    workflow::runs_in_runs::SCENARIO,
+    worker::a_beat_that_comes_late::SCENARIO,
+    worker::clocks_apart::SCENARIO,
+    worker::cut_off_beyond_its_lease::SCENARIO,
+    worker::drain_meets_new_work::SCENARIO,
+    worker::killed_in_the_middle::SCENARIO,
+    worker::offers_that_nobody_reads::SCENARIO,
+    worker::stands_still_beyond_its_lease::SCENARIO,
+    worker::two_processes_of_one_name::SCENARIO,
+    worker::work_goes_where_there_is_room::SCENARIO,
+    worker::work_that_does_not_stop::SCENARIO,
+    transport::a_store_that_goes_away::SCENARIO,
+    transport::hints_that_never_come::SCENARIO,
+    transport::poison_is_named::SCENARIO,
+    transport::receipts_of_a_dead_channel::SCENARIO,
+    transport::the_transport_changes::SCENARIO,
+    claim::a_claim_whose_answer_is_lost::SCENARIO,
+    claim::alive_is_not_moving::SCENARIO,
+    claim::every_window::SCENARIO,
+    claim::long_after_the_end::SCENARIO,
+    claim::retries_meet_their_end::SCENARIO,
+    claim::two_sweepers::SCENARIO,
+    fanout::a_list_expands_whole::SCENARIO,
+];

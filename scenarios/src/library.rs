@@ -4,13 +4,21 @@ use std::sync::{Arc, OnceLock};
 
 use steadfast_core::policy::Backoff;
 use steadfast_core::{RetryPolicy, Span};
-use steadfast_packs::Definition;
+use steadfast_packs::{Definition, PolicyDefaults};
 use steadfast_sim::Library;
 
 /// Everything, read and compiled once.
 pub fn library() -> Arc<Library> {
     static LIBRARY: OnceLock<Arc<Library>> = OnceLock::new();
-    Arc::clone(LIBRARY.get_or_init(|| Arc::new(build())))
+    Arc::clone(LIBRARY.get_or_init(|| Arc::new(build(PolicyDefaults::default()))))
+}
+
+/// The same, where nothing waits in its queue for longer than a second.
+pub(crate) fn impatient_library() -> Arc<Library> {
+    static LIBRARY: OnceLock<Arc<Library>> = OnceLock::new();
+    let queue_timeout = Some(Span::from_secs(1));
+    let defaults = PolicyDefaults { queue_timeout, ..PolicyDefaults::default() };
+    Arc::clone(LIBRARY.get_or_init(|| Arc::new(build(defaults))))
 }
 
 fn action(name: &str) -> Definition {
@@ -27,7 +35,7 @@ fn retry(count: u32) -> RetryPolicy {
     }
 }
 
-fn build() -> Library {
+fn build(defaults: PolicyDefaults) -> Library {
     let mut single = action("sim.single");
     single.concurrency_limit = Some(1);
     let mut pair = action("sim.pair");
@@ -43,10 +51,19 @@ fn build() -> Library {
     timed.retry = retry(1);
     let mut once = action("sim.once");
     once.on_lost = steadfast_core::OnLost::Abandon;
-    let actions = [action("sim.step"), single, pair, keyed, retried, timed, once];
-    WORKFLOWS
-        .iter()
-        .fold(Library::of(actions), |library, (name, text)| library.workflow_file(name, text))
+    let mut lone = action("sim.lone");
+    lone.concurrency_limit = Some(1);
+    lone.on_lost = steadfast_core::OnLost::Abandon;
+    let mut brief = action("sim.brief");
+    brief.concurrency_limit = Some(1);
+    brief.timeout = Some(Span::from_millis(300));
+    let mut again = action("sim.again");
+    again.concurrency_limit = Some(1);
+    again.retry = retry(2);
+    let actions =
+        [action("sim.step"), single, pair, keyed, retried, timed, once, lone, brief, again];
+    let bare = Library::of(actions).with_defaults(defaults);
+    WORKFLOWS.iter().fold(bare, |library, (name, text)| library.workflow_file(name, text))
 }
 
 const WORKFLOWS: &[(&str, &str)] = &[
@@ -57,6 +74,12 @@ const WORKFLOWS: &[(&str, &str)] = &[
     ("flow.rescue", RESCUE),
     ("flow.lap", LAP),
     ("flow.outer", OUTER),
+    ("flow.leaf", LEAF),
+    ("flow.ends", ENDS),
+    ("flow.ring", RING),
+    ("flow.items", ITEMS),
+    ("flow.narrow", NARROW),
+    ("flow.nest", NEST),
 ];
 
 /// One after the other.
@@ -142,4 +165,79 @@ version: 1.0.0
 tasks:
   - { name: inner, action: flow.chain, next: [{ do: [after] }] }
   - { name: after, action: sim.step, input: { ms: 10 } }
+";
+
+/// A leaf that ends beside a task that goes on.
+const LEAF: &str = "
+version: 1.0.0
+tasks:
+  - { name: start, action: sim.step, input: { ms: 5 }, next: [{ do: [leaf, long] }] }
+  - { name: leaf, action: sim.step, input: { ms: 30 } }
+  - { name: long, action: sim.step, input: { ms: 30 }, next: [{ do: [last] }] }
+  - { name: last, action: sim.step, input: { ms: 10 } }
+";
+
+/// A list whose items end in different ways; what comes after it comes in any case.
+const ENDS: &str = "
+version: 1.0.0
+tasks:
+  - { name: good, action: sim.step, input: { ms: 20 }, next: [{ do: [meet] }] }
+  - { name: bad, action: sim.step, input: { ms: 20, fails: 9 }, next: [{ do: [meet] }] }
+  - { name: slow, action: sim.brief, input: { ms: 5000 }, next: [{ do: [meet] }] }
+  - { name: lost, action: sim.once, input: { ms: 5000 }, next: [{ do: [meet] }] }
+  - { name: unwanted, action: sim.retried, input: { ms: 5000 }, next: [{ do: [meet] }] }
+  - { name: meet, action: sim.step, join: all, input: { ms: 10 } }
+";
+
+/// A cycle with a join in it: each lap starts two and waits for both.
+const RING: &str = "
+version: 1.0.0
+vars:
+  - laps: 0
+tasks:
+  - { name: begin, action: sim.step, input: { ms: 1 }, next: [{ do: [turn] }] }
+  - name: turn
+    action: sim.step
+    input: { ms: 5 }
+    next:
+      - { when: \"{{ vars.laps >= 2 }}\", do: [done] }
+      - when: \"{{ vars.laps < 2 }}\"
+        publish: [{ laps: \"{{ vars.laps + 1 }}\" }]
+        do: [left, right]
+  - { name: left, action: sim.step, input: { ms: 20 }, next: [{ do: [meet] }] }
+  - { name: right, action: sim.step, input: { ms: 20 }, next: [{ do: [meet] }] }
+  - { name: meet, action: sim.step, join: all, input: { ms: 5 }, next: [{ do: [turn] }] }
+  - { name: done, action: sim.step, input: { ms: 5 } }
+";
+
+/// A list of as many items as it is told.
+const ITEMS: &str = "
+version: 1.0.0
+parameters:
+  numbers: { type: array, required: true }
+  item: { type: integer }
+tasks:
+  - name: each
+    action: sim.step
+    with_items: \"{{ parameters.numbers }}\"
+    input: { ms: 5, number: \"{{ item }}\" }
+    next: [{ do: [after] }]
+  - { name: after, action: sim.step, input: { ms: 5, all: \"{{ task.each.results | length }}\" } }
+";
+
+/// A child that fails twice, in a queue for one.
+const NARROW: &str = "
+version: 1.0.0
+tasks:
+  - { name: child, action: sim.again, input: { ms: 20, fails: 2 }, next: [{ do: [after] }] }
+  - { name: after, action: sim.step, input: { ms: 5 } }
+";
+
+/// Two runs in a run, whose children share a queue for one.
+const NEST: &str = "
+version: 1.0.0
+tasks:
+  - { name: one, action: flow.diamond, next: [{ do: [after] }] }
+  - { name: two, action: flow.diamond, next: [{ do: [after] }] }
+  - { name: after, action: sim.single, join: all, input: { ms: 10 } }
 ";
