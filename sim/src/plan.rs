@@ -37,6 +37,24 @@ impl Plan {
         let text = serde_json::to_string(self).expect("a plan has string keys");
         hash_of(text.as_bytes())
     }
+
+    /// A plan in a few words.
+    #[must_use]
+    pub fn in_short(&self) -> Vec<String> {
+        let (plan, fleet) = (self, &self.fleet);
+        let node =
+            |count: u32, name: &str| format!("{count} {name}{}", if count == 1 { "" } else { "s" });
+        vec![
+            node(fleet.executors, "executor"),
+            node(fleet.workers, "worker"),
+            node(fleet.apis, "api"),
+            format!("{} items", plan.workload.len()),
+            format!("{} storms", plan.storms.len()),
+            format!("{} disturbances", plan.disturbances.len()),
+            format!("first act {} ms", plan.first_act_ms),
+            format!("plan {:08x}", plan.hash() >> 32),
+        ]
+    }
 }
 
 /// The deployment of a plan.
@@ -122,31 +140,84 @@ pub struct Disturbance {
 #[serde(rename_all = "snake_case")]
 pub enum Disturb {
     /// Kill a process and start it again.
-    Kill { node: String, back_after_ms: u64 },
+    Kill {
+        /// Whose.
+        node: String,
+        /// When it is there again.
+        back_after_ms: u64,
+    },
     /// Lose a host and get it back.
-    LoseHost { node: String, back_after_ms: u64 },
+    LoseHost {
+        /// Whose.
+        node: String,
+        /// When it is there again.
+        back_after_ms: u64,
+    },
     /// Let a process stand still.
-    Pause { node: String, for_ms: u64 },
+    Pause {
+        /// Whose.
+        node: String,
+        /// For how long.
+        for_ms: u64,
+    },
     /// Cut a node off.
-    Cut { node: String, peer: Peer, for_ms: u64 },
+    Cut {
+        /// Whose.
+        node: String,
+        /// From whom.
+        peer: Peer,
+        /// For how long.
+        for_ms: u64,
+    },
     /// Set a node's clock wrong, by microseconds.
-    Clock { node: String, ahead_us: i64, for_ms: u64 },
+    Clock {
+        /// Whose.
+        node: String,
+        /// How far ahead; below zero is behind.
+        ahead_us: i64,
+        /// For how long.
+        for_ms: u64,
+    },
     /// Let the store's clock jump ahead, by microseconds.
-    StoreClock { ahead_us: i64 },
+    StoreClock {
+        /// How far ahead; below zero is behind.
+        ahead_us: i64,
+    },
     /// Restart the store.
     StoreRestart,
     /// Take the store away.
-    StoreDown { for_ms: u64 },
+    StoreDown {
+        /// For how long.
+        for_ms: u64,
+    },
     /// Restart the broker.
     BrokerRestart,
     /// Take the broker away.
-    BrokerDown { for_ms: u64 },
+    BrokerDown {
+        /// For how long.
+        for_ms: u64,
+    },
     /// Set the operator's limit of an action; `None` lifts it.
-    Limit { action: String, limit: Option<u32> },
+    Limit {
+        /// Of which action.
+        action: String,
+        /// How many at once.
+        limit: Option<u32>,
+    },
     /// Pause an action's queues.
-    PauseQueue { action: String, for_ms: u64 },
+    PauseQueue {
+        /// Of which action.
+        action: String,
+        /// For how long.
+        for_ms: u64,
+    },
     /// Drain a worker, and start it again.
-    Drain { node: String, back_after_ms: u64 },
+    Drain {
+        /// Whose.
+        node: String,
+        /// When it is there again.
+        back_after_ms: u64,
+    },
 }
 
 impl Disturb {

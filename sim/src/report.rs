@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
-use crate::{Event, EventLog, Outcome, Plan, SimTime, kinds};
+use crate::{Event, EventLog, Outcome, SimTime, kinds};
 
 /// How many events stand before the end of a report.
 const LAST: usize = 8;
@@ -159,26 +159,6 @@ impl fmt::Display for Report<'_> {
 #[must_use]
 pub fn replay_command(scenario: &str, seed: u64) -> String {
     format!("cargo run --bin steadfast-sim -- replay {scenario} {seed}")
-}
-
-impl Plan {
-    /// A plan in a few words.
-    #[must_use]
-    pub fn in_short(&self) -> Vec<String> {
-        let (plan, fleet) = (self, &self.fleet);
-        let node =
-            |count: u32, name: &str| format!("{count} {name}{}", if count == 1 { "" } else { "s" });
-        vec![
-            node(fleet.executors, "executor"),
-            node(fleet.workers, "worker"),
-            node(fleet.apis, "api"),
-            format!("{} items", plan.workload.len()),
-            format!("{} storms", plan.storms.len()),
-            format!("{} disturbances", plan.disturbances.len()),
-            format!("first act {} ms", plan.first_act_ms),
-            format!("plan {:08x}", plan.hash() >> 32),
-        ]
-    }
 }
 
 /// A time to the millisecond, which is enough to find it again.
