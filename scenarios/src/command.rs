@@ -2,6 +2,7 @@
 
 mod list;
 mod meta;
+mod mutants;
 mod replay;
 mod run;
 mod shrink;
@@ -48,8 +49,8 @@ enum Verb {
     Meta(meta::Meta),
     /// Makes the case behind a failing seed smaller, while the same law falls.
     Shrink(shrink::Shrink),
-    /// Plants each known bug and looks whether its law catches it (not built yet).
-    Mutants(Anything),
+    /// Plants each known bug and looks whether its law catches it.
+    Mutants(mutants::Mutants),
     /// What the processes of `meta` do.
     #[command(hide = true)]
     Digests(meta::Digests),
@@ -90,7 +91,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Meta(meta) => meta.perform(),
         Verb::Shrink(shrink) => shrink.perform(),
         Verb::Digests(digests) => digests.perform(),
-        Verb::Mutants(_) => Err(not_built("mutants")),
+        Verb::Mutants(mutants) => mutants.perform(),
         Verb::Import(_) => Err(not_built("import")),
     };
     match result {

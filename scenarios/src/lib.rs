@@ -8,6 +8,7 @@ mod claim;
 mod completion;
 pub mod coverage;
 mod fanout;
+mod hunt;
 mod library;
 mod meta;
 mod prelude;
@@ -27,11 +28,12 @@ use std::pin::Pin;
 
 use steadfast_sim::{Outcome, Settings, World, run_seed};
 
+pub use hunt::{GROUNDS, Hunt, SHARP, ground_of, hunt};
 pub use library::library;
 pub use meta::{BACKWARDS, Difference, PASS, TELL, compare, pass};
 pub use seeds::{SEEDS_VARIABLE, Seeds, parse_seed};
 pub use shrink::{Budget, Shrunk, Size, Unshrinkable, shrink};
-pub use sweep::{Broken, Tally, jobs_by_default, sweep};
+pub use sweep::{Broken, Tally, jobs_by_default, sweep, sweep_and_tell};
 pub use timeline::timeline;
 
 /// A story in the act of being told. It stays on the thread of its seed.
