@@ -26,7 +26,7 @@ pub(super) const LIVENESS: &[Law] = &[
         kind: Kind::Liveness,
         scope: Scope::World,
         why: "Each finished job leaves the queue a little narrower, until it stands still.",
-        mutants: &["promotion_without_dispatch"],
+        mutants: &["passed_over_rows_wait_for_a_poll", "promotion_without_dispatch"],
         failures: &[
             "F5", "F6", "F8", "F9", "F10", "F13", "F15", "F27", "F32", "F34", "F36", "F43", "F44",
         ],
@@ -80,7 +80,12 @@ pub(super) const LIVENESS: &[Law] = &[
         kind: Kind::Liveness,
         scope: Scope::World,
         why: "All the work is done and the workflow still shows as running.",
-        mutants: &["join_not_rechecked", "sweep_trusts_hints", "ack_before_work"],
+        mutants: &[
+            "join_not_rechecked",
+            "children_query_lacks_abandoned",
+            "sweep_trusts_hints",
+            "ack_before_work",
+        ],
         failures: &["F7", "F22", "F23", "F24", "F26", "F32", "F45", "F55", "F57", "F66", "F67"],
     },
     Law {

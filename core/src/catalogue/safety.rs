@@ -20,6 +20,7 @@ pub(super) const SAFETY: &[Law] = &[
             "paused_queue_admits",
             "operator_limit_ignored",
             "occupancy_counted_before_the_lock",
+            "occupancy_of_an_old_look",
         ],
         failures: &["F1", "F12", "F16", "F17", "F33", "F42"],
     },
@@ -55,7 +56,7 @@ pub(super) const SAFETY: &[Law] = &[
         scope: Scope::Transition,
         why: "The newest request goes out first, and an unlucky one starves behind those that came \
             after it.",
-        mutants: &["promote_newest_first", "horizon_ignored"],
+        mutants: &["promote_newest_first", "line_read_newest_first", "horizon_ignored"],
         failures: &["F12", "F14"],
     },
     Law {
@@ -306,7 +307,12 @@ pub(super) const SAFETY: &[Law] = &[
         kind: Kind::Safety,
         scope: Scope::Transition,
         why: "Work that is merely slow, or waiting its turn, is declared dead.",
-        mutants: &["sweep_trusts_an_old_look", "sweep_by_age_alone", "busy_workers_count_as_none"],
+        mutants: &[
+            "sweep_trusts_an_old_look",
+            "sweep_by_age_alone",
+            "busy_workers_count_as_none",
+            "burial_without_compare_and_set",
+        ],
         failures: &["F35", "F42", "F60"],
     },
     Law {
@@ -358,7 +364,7 @@ pub(super) const SAFETY: &[Law] = &[
         kind: Kind::Safety,
         scope: Scope::Snapshot,
         why: "The dashboard shows load that is not there, or calm while nothing moves.",
-        mutants: &["stats_not_refreshed_when_empty"],
+        mutants: &["stats_not_refreshed_when_empty", "commit_torn_between_tables"],
         failures: &["F18", "F65"],
     },
     Law {

@@ -5,15 +5,6 @@ use crate::catalogue::law::LawId::*;
 
 pub(super) const LATER: &[Mutant] = &[
     Mutant {
-        name: "start_without_compare_and_set",
-        statement: "A worker's start is written without the condition on status and token.",
-        law: S5,
-        also: &[S1p, S6],
-        due: Due::Later(
-            "The simulated store is where it belongs, and that asks for no planted bug yet.",
-        ),
-    },
-    Mutant {
         name: "ack_without_token",
         statement: "Acknowledging deletes the message by its id alone.",
         law: S9,
@@ -90,30 +81,12 @@ pub(super) const LATER: &[Mutant] = &[
         due: Due::Later("No service plans or sends effects yet."),
     },
     Mutant {
-        name: "successor_without_unique_key",
-        statement: "A successor is looked up and then inserted, without a unique key.",
-        law: S14,
-        also: &[],
-        due: Due::Later(
-            "The simulated store is where it belongs, and that asks for no planted bug yet.",
-        ),
-    },
-    Mutant {
         name: "countdown_barrier_with_reset",
         statement: "A barrier is a number that members of any generation count down and that \
             arming resets.",
         law: S18,
         also: &[],
         due: Due::Later("No service uses barriers yet."),
-    },
-    Mutant {
-        name: "submit_key_checked_by_reading",
-        statement: "A submit looks for its key and then inserts, without a unique key.",
-        law: S22,
-        also: &[],
-        due: Due::Later(
-            "The simulated store is where it belongs, and that asks for no planted bug yet.",
-        ),
     },
     Mutant {
         name: "leader_without_compare_and_set",
@@ -138,16 +111,6 @@ pub(super) const LATER: &[Mutant] = &[
         law: S29,
         also: &[S12],
         due: Due::Later("Nothing is removed yet."),
-    },
-    Mutant {
-        name: "journal_records_another_time",
-        statement: "The time written to the journal is read after the decision instead of being \
-            the one that it was given.",
-        law: S30,
-        also: &[],
-        due: Due::Later(
-            "The simulated store is where it belongs, and that asks for no planted bug yet.",
-        ),
     },
     Mutant {
         name: "claim_marks_done_before_work",

@@ -12,6 +12,14 @@ pub(super) const LIVENESS: &[Mutant] = &[
         due: Due::Now,
     },
     Mutant {
+        name: "passed_over_rows_wait_for_a_poll",
+        statement: "A worker that found only rows which others were looking at waits for the next \
+            hint or poll, which wakes all of them together again.",
+        law: L2,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
         name: "promotion_without_dispatch",
         statement: "Promotion lets a waiter through and publishes no hint that it is ready.",
         law: L2,
@@ -78,6 +86,14 @@ pub(super) const LIVENESS: &[Mutant] = &[
             it was before.",
         law: L5,
         also: &[L14],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "children_query_lacks_abandoned",
+        statement: "The query for the ended children of a run leaves out those that were \
+            abandoned.",
+        law: L5,
+        also: &[S11, L4, L14],
         due: Due::Now,
     },
     Mutant {

@@ -44,6 +44,14 @@ pub(super) const SAFETY: &[Mutant] = &[
         due: Due::Now,
     },
     Mutant {
+        name: "occupancy_of_an_old_look",
+        statement: "The store counts the holders of a queue as they were when the transaction \
+            began, although its row was locked after that.",
+        law: S1,
+        also: &[S2, S29, L3],
+        due: Due::Now,
+    },
+    Mutant {
         name: "disowned_attempts_run_on",
         statement: "A worker does not stop what runs although the store has given it to nobody or \
             somebody else.",
@@ -100,6 +108,13 @@ pub(super) const SAFETY: &[Mutant] = &[
         due: Due::Now,
     },
     Mutant {
+        name: "line_read_newest_first",
+        statement: "The query for the head of a line reads it from its end.",
+        law: S2,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
         name: "horizon_ignored",
         statement: "A promotion takes the waiters that were loaded for the whole line, though some \
             that were not stand further ahead.",
@@ -144,6 +159,14 @@ pub(super) const SAFETY: &[Mutant] = &[
             token, of the attempt before.",
         law: S5,
         also: &[S7],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "start_without_compare_and_set",
+        statement: "A claim reads rows that another claim has locked, and writes its start \
+            without the condition on the version that it read.",
+        law: S5,
+        also: &[S1p, S6, S7],
         due: Due::Now,
     },
     Mutant {
@@ -229,6 +252,14 @@ pub(super) const SAFETY: &[Mutant] = &[
         due: Due::Now,
     },
     Mutant {
+        name: "successor_without_unique_key",
+        statement: "A run is advanced without a lock; its successors are looked up and then \
+            inserted, with neither unique keys nor a condition on versions.",
+        law: S14,
+        also: &[S4, S15, S16, S24],
+        due: Due::Now,
+    },
+    Mutant {
         name: "expansion_split_over_commits",
         statement: "The items of a list are inserted in several commits, and the count of all of \
             them is written with the first.",
@@ -299,6 +330,14 @@ pub(super) const SAFETY: &[Mutant] = &[
         due: Due::Now,
     },
     Mutant {
+        name: "burial_without_compare_and_set",
+        statement: "A worker is declared dead by a look that is older than its last beat, because \
+            the write names no version.",
+        law: S20,
+        also: &[S21],
+        due: Due::Now,
+    },
+    Mutant {
         name: "deregister_by_name",
         statement: "Deregistration addresses the worker's name and leaves out the incarnation.",
         law: S21,
@@ -322,6 +361,13 @@ pub(super) const SAFETY: &[Mutant] = &[
         due: Due::Now,
     },
     Mutant {
+        name: "submit_key_checked_by_reading",
+        statement: "A submit looks for its key and then inserts, without a unique key.",
+        law: S22,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
         name: "abandoned_missing_from_terminal_set",
         statement: "The set of terminal statuses that a run folds in lacks abandoned.",
         law: S23,
@@ -333,6 +379,14 @@ pub(super) const SAFETY: &[Mutant] = &[
         statement: "An end that promotes nobody returns before it is counted in the queue's row.",
         law: S24,
         also: &[],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "commit_torn_between_tables",
+        statement: "A connection that is lost while it commits leaves the executions that were \
+            written, and nothing of what was written with them.",
+        law: S24,
+        also: &[S4, S8, S14, S15, S16, S31],
         due: Due::Now,
     },
     Mutant {
@@ -386,6 +440,14 @@ pub(super) const SAFETY: &[Mutant] = &[
         name: "queue_length_not_checked",
         statement: "Admission never compares the number of waiters with the maximum length.",
         law: S29,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "journal_records_another_time",
+        statement: "The time written to the journal is read when the commit is made, instead of \
+            being the one that the decision was given.",
+        law: S30,
         also: &[],
         due: Due::Now,
     },

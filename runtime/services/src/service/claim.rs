@@ -6,15 +6,22 @@ use serde_json::Value;
 use steadfast_core::claim::{self, AcceptRefusal, Assignment};
 use steadfast_core::unit::Unit;
 use steadfast_core::worker::{Worker, WorkerRefusal, WorkerState};
-use steadfast_core::{ExecutionId, FencingToken, Runtime, WorkerId};
+use steadfast_core::{ExecutionId, FencingToken, Runtime, Span, WorkerId};
 
 use crate::drive::{self, Again, Step, drive};
-use crate::port::{Counter, Env, Load, StoreError, Transaction};
+use crate::port::{Counter, Env, Load, StoreError, Transaction, is_planted};
 
 /// An attempt with what it needs.
 pub type Work = (Assignment, Value);
 
+/// How often a worker looks again that found only rows which others were looking at.
+const LOOKS: u32 = 6;
+
 /// Takes up to `permits` ready executions for `worker`.
+///
+/// Workers that look at once see none of each other's rows. If each then finds that what it looked
+/// at is not for itself, nobody takes anything, and all would come back together; so who found
+/// nothing although something was there looks again after a time of its own.
 ///
 /// # Errors
 /// If the store cannot be reached. The inner error says that the worker may not take anything.
@@ -30,9 +37,17 @@ pub async fn claim<E: Env>(
         permits,
         look_at: permits,
         seen: 0,
+        passed_over: false,
         parameters: Vec::new(),
     };
-    let taken = drive(env, &mut step).await?;
+    let mut taken = drive(env, &mut step).await?;
+    for _ in 1..LOOKS {
+        if !step.passed_over || is_planted(env, "passed_over_rows_wait_for_a_poll") {
+            break;
+        }
+        env.sleep(Span::from_micros(1_000 + env.entropy() % 30_000)).await;
+        taken = drive(env, &mut step).await?;
+    }
     Ok(taken.map(|assignments| {
         env.count(Counter::AttemptsBegun, assignments.len() as u64);
         step.with_parameters(assignments)
@@ -65,6 +80,8 @@ struct Claim {
     permits: u32,
     look_at: u32,
     seen: u32,
+    /// Whether something waits for these runtimes that was locked by somebody else.
+    passed_over: bool,
     parameters: Vec<(ExecutionId, Value)>,
 }
 
@@ -74,7 +91,7 @@ impl Step for Claim {
     const NAME: &'static str = "claim";
 
     async fn load<T: Transaction>(&mut self, tx: &mut T, unit: &mut Unit) -> Load<()> {
-        self.seen = 0;
+        (self.seen, self.passed_over) = (0, false);
         drive::worker(tx, unit, &self.worker.name).await?;
         drive::workers(tx, unit).await?;
         let takes = |worker: &Worker| {
@@ -86,6 +103,10 @@ impl Step for Claim {
         }
         let ready = tx.ready(&self.runtimes, self.look_at).await?;
         self.seen = u32::try_from(ready.len()).unwrap_or(u32::MAX);
+        if ready.is_empty() {
+            let waiting = tx.find_ready().await?;
+            self.passed_over = waiting.iter().any(|runtime| self.runtimes.contains(runtime));
+        }
         let ids: Vec<ExecutionId> = ready.iter().map(|execution| execution.id).collect();
         ready.into_iter().for_each(|execution| unit.load_execution(execution));
         self.parameters = if ids.is_empty() { Vec::new() } else { tx.parameters(&ids).await? };
