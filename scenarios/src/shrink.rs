@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use steadfast_sim::{Case, Outcome, Settings};
 
-use crate::Scenario;
+use crate::{Scenario, jobs_by_default};
 use search::Search;
 
 /// What shrinking may cost.
@@ -21,11 +21,13 @@ pub struct Budget {
     pub runs: u64,
     /// The most wall time.
     pub wall: Duration,
+    /// How many runs at once.
+    pub jobs: usize,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { runs: 20_000, wall: Duration::from_secs(45) }
+        Self { runs: 20_000, wall: Duration::from_secs(45), jobs: jobs_by_default() }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Every scenario over a small range of seeds. `STEADFAST_SEEDS=A..B` widens it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use steadfast_core::catalogue::{MUTANTS, Mutant};
@@ -7,7 +8,23 @@ use steadfast_scenarios::{Budget, SCENARIOS, Scenario, Seeds, jobs_by_default, s
 use steadfast_sim::{Case, Law, Settings, replay_command, report};
 
 /// Enough for every point of every scenario to be reached by some seed.
-const USUAL: Seeds = Seeds(0..20);
+const USUAL: Seeds = Seeds(0..42);
+/// The random one takes far longer than any other, and misses nothing in these.
+const OF_THE_SWARM: Seeds = Seeds(0..20);
+/// The laws that nothing judges yet, and why.
+const DUE: &[(&str, &str)] = &[
+    ("S9", "there are no durable messages yet"),
+    ("S10", "there are no durable messages yet"),
+    ("S12", "no service sends effects yet"),
+    ("S13", "no service plans effects yet"),
+    ("S18", "no service uses barriers yet"),
+    ("S26", "no service drains a transport yet"),
+    ("L6", "the share of each worker is a matter of one story, which counts it itself"),
+    ("L8", "no service uses barriers or effects yet"),
+    ("L9", "no service drains a transport yet"),
+    ("L11", "the inspection endpoint is not part of the simulated deployment"),
+    ("L12", "S28 counts the attempts of everything that has come to rest"),
+];
 /// Bugs that the random scenario finds at once; `steadfast-sim mutants` tries all of them.
 const FOUND_AT_ONCE: &[&str] =
     &["promote_without_capacity_check", "readmission_takes_a_new_number", "place_given_out_twice"];
@@ -20,20 +37,31 @@ fn planted(name: &str) -> (&'static Mutant, Settings) {
 #[test]
 fn every_story_holds() {
     let asked = Seeds::from_environment().unwrap_or_else(|wrong| panic!("{wrong}"));
-    let seeds = asked.unwrap_or(USUAL);
+    let mut judged: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut missed = Vec::new();
     for scenario in SCENARIOS {
+        let usual = if scenario.name == "swarm" { OF_THE_SWARM } else { USUAL };
+        let seeds = asked.clone().unwrap_or_else(|| usual.clone());
         let tally = sweep(scenario, &seeds, &Settings::default(), jobs_by_default());
         if let Some((_, report)) = &tally.first_report {
             panic!("{} of {} seeds broke a law\n{report}", tally.broken.len(), tally.seeds);
         }
         // Fewer seeds than usual may rightly miss a point.
-        if seeds.count() >= USUAL.count() {
-            let missed =
-                scenario.covers.iter().filter(|point| !tally.coverage.contains_key(*point));
-            let missed: Vec<_> = missed.collect();
-            assert!(missed.is_empty(), "{}: never reached: {missed:?}", scenario.name);
+        if seeds.count() >= usual.count() {
+            let points = scenario.covers.iter().filter(|p| !tally.coverage.contains_key(*p));
+            missed.extend(points.map(|point| (scenario.name, *point)));
+        }
+        for (law, times) in tally.judged {
+            *judged.entry(law).or_default() += times;
         }
     }
+    assert!(missed.is_empty(), "never reached: {missed:?}");
+    let idle: BTreeSet<&str> = Law::all()
+        .filter(|law| judged.get(law.name()).is_none_or(|times| *times == 0))
+        .filter_map(Law::code)
+        .collect();
+    let due: BTreeSet<&str> = DUE.iter().map(|(code, _)| *code).collect();
+    assert_eq!(idle, due, "the laws that judged nothing are not those that are due");
 }
 
 #[test]

@@ -25,6 +25,9 @@ pub(crate) struct Shrink {
     /// The most runs to spend.
     #[arg(long, value_name = "RUNS", default_value_t = Budget::default().runs)]
     budget: u64,
+    /// How many runs at once; as many as there are cores when not given.
+    #[arg(long, value_name = "JOBS", default_value_t = Budget::default().jobs)]
+    jobs: usize,
     /// The most seconds to spend.
     #[arg(long, value_name = "SECONDS", default_value_t = Budget::default().wall.as_secs())]
     seconds: u64,
@@ -35,7 +38,8 @@ impl Shrink {
         let scenario = named(&self.scenario)?;
         let settings =
             Settings { planted: planted(self.planted.as_deref())?, ..Settings::default() };
-        let budget = Budget { runs: self.budget, wall: Duration::from_secs(self.seconds) };
+        let budget =
+            Budget { runs: self.budget, wall: Duration::from_secs(self.seconds), jobs: self.jobs };
         let (name, seed) = (scenario.name, self.seed);
         let shrunk = shrink(scenario, seed, &settings, budget).map_err(|reason| match reason {
             Unshrinkable::Holds => {

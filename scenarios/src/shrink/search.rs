@@ -1,6 +1,8 @@
 //! The search for a smaller case.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use steadfast_sim::{
@@ -12,8 +14,12 @@ use crate::Scenario;
 
 /// How many other seeds of the scheduler are tried in the end, when one alone does no more.
 const OTHERS: u64 = 3;
-/// The least simulated time that a candidate gets.
-const SIM_TIME_MIN: Duration = Duration::from_secs(600);
+/// What a candidate may take beyond twice the original, in simulated time and in events.
+const MORE_TIME: Duration = Duration::from_secs(60);
+const MORE_EVENTS: u64 = 5_000;
+
+/// A case under which the law falls, and when it does, in milliseconds.
+type Found = (Case, u64);
 
 /// What is known so far.
 pub(super) struct Search<'a> {
@@ -24,7 +30,7 @@ pub(super) struct Search<'a> {
     best: Option<Case>,
     /// When the law fell in the best case, in milliseconds.
     fell_ms: u64,
-    runs: u64,
+    runs: AtomicU64,
     budget: Budget,
     begun: Instant,
     /// How many other seeds each candidate is tried under.
@@ -74,8 +80,8 @@ impl<'a> Search<'a> {
         // A candidate that lasts far longer than the original is no smaller.
         let events = drawn.log.events().len() as u64;
         let settings = Settings {
-            events_max: settings.events_max.min(events.saturating_mul(2) + 20_000),
-            sim_time_max: settings.sim_time_max.min(SIM_TIME_MIN.max(drawn.sim_time / 4)),
+            events_max: settings.events_max.min(events.saturating_mul(2) + MORE_EVENTS),
+            sim_time_max: settings.sim_time_max.min(drawn.sim_time * 2 + MORE_TIME),
             wall_max: settings.wall_max.min(Duration::from_secs(10)),
             ..settings.clone()
         };
@@ -86,15 +92,15 @@ impl<'a> Search<'a> {
             whole: None,
             best: None,
             fell_ms: 0,
-            runs: 0,
+            runs: AtomicU64::new(0),
             budget,
             begun: wall_clock(),
             others: 0,
         }
     }
 
-    pub(super) const fn runs(&self) -> u64 {
-        self.runs
+    pub(super) fn runs(&self) -> u64 {
+        self.runs.load(Ordering::Relaxed)
     }
 
     /// What was found, the smallest first.
@@ -143,16 +149,40 @@ impl<'a> Search<'a> {
     }
 
     fn is_spent(&self) -> bool {
-        self.runs >= self.budget.runs || wall_clock().duration_since(self.begun) >= self.budget.wall
+        self.runs() >= self.budget.runs
+            || wall_clock().duration_since(self.begun) >= self.budget.wall
     }
 
     /// Runs a candidate. If the law still falls, it is the best from now on.
     fn fails(&mut self, candidate: &Case) -> bool {
+        let found = self.probe(candidate);
+        found.is_some_and(|found| self.accept(found))
+    }
+
+    fn accept(&mut self, (case, fell_ms): Found) -> bool {
+        (self.best, self.fell_ms) = (Some(case), fell_ms);
+        true
+    }
+
+    /// The first of some candidates under which the law falls. They run at once; that changes
+    /// nothing but the time, because the first counts and not the fastest.
+    fn first_of(&self, candidates: &[Case]) -> Option<(usize, Found)> {
+        let found: Vec<Option<Found>> = thread::scope(|scope| {
+            let runs = candidates.iter().map(|case| scope.spawn(|| self.probe(case)));
+            let runs: Vec<_> = runs.collect();
+            runs.into_iter().map(|run| run.join().ok().flatten()).collect()
+        });
+        found.into_iter().enumerate().find_map(|(nth, found)| Some((nth, found?)))
+    }
+
+    /// Runs a candidate, under a few seeds if one alone was not enough. Answers with what was
+    /// really done if the law fell, and when it fell.
+    fn probe(&self, candidate: &Case) -> Option<Found> {
         for other in 0..=self.others {
             if self.is_spent() {
-                return false;
+                return None;
             }
-            self.runs += 1;
+            self.runs.fetch_add(1, Ordering::Relaxed);
             let mut case = candidate.clone();
             case.seed = case.seed.wrapping_add(other);
             let settings = Settings { case: Some(Arc::new(case.clone())), ..self.settings.clone() };
@@ -161,12 +191,10 @@ impl<'a> Search<'a> {
             if let Some(violation) = fallen.filter(|violation| violation.law == self.law) {
                 // What was never reached did nothing.
                 case.strikes = outcome.struck;
-                self.fell_ms = violation.at.as_nanos() / 1_000_000;
-                self.best = Some(case);
-                return true;
+                return Some((case, violation.at.as_nanos() / 1_000_000));
             }
         }
-        false
+        None
     }
 
     /// Tries the best case with a change.
@@ -227,10 +255,23 @@ impl<'a> Search<'a> {
                 if at >= all.len() || self.is_spent() {
                     break;
                 }
-                let end = (at + width).min(all.len());
-                let rest: Vec<T> = all[..at].iter().chain(&all[end..]).cloned().collect();
-                if !self.attempt(|case| (list.put)(case, rest)) {
-                    at += width;
+                let Some(best) = &self.best else { return };
+                let starts: Vec<usize> =
+                    (at..all.len()).step_by(width).take(self.budget.jobs.max(1)).collect();
+                let without = |start: &usize| {
+                    let end = (start + width).min(all.len());
+                    let mut case = best.clone();
+                    let rest = all[..*start].iter().chain(&all[end..]).cloned().collect();
+                    (list.put)(&mut case, rest);
+                    case
+                };
+                let candidates: Vec<Case> = starts.iter().map(without).collect();
+                match self.first_of(&candidates) {
+                    Some((nth, found)) => {
+                        at = starts[nth];
+                        self.accept(found);
+                    }
+                    None => at += width * starts.len(),
                 }
             }
             width /= 2;
