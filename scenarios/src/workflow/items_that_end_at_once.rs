@@ -23,6 +23,12 @@ async fn tell(world: World) {
     }
     world.set_weather([(Strike::MessageDoubled, 500), (Strike::CommitAnswersLate, 50)]);
     world.at_the_next(commit("advance").about(each[0]), Strike::CommitRefused);
+    let all_first = in_turn(&world, &[true, false]);
+    if all_first {
+        // Those who would look are held until there is everything to see.
+        world.until(began(each[0])).await;
+        deployment.executors().iter().for_each(|executor| world.pause(*executor));
+    }
     for item in &each {
         world.until(ended(*item)).await;
     }
@@ -30,6 +36,7 @@ async fn tell(world: World) {
     if folded == 0 {
         world.cover("all_had_ended_before_one_was_folded_in");
     }
+    deployment.executors().iter().for_each(|executor| world.resume(*executor));
     let begins = |node| {
         let advance = kinds::step("advance");
         world.count_events(|e| e.node == node && e.kind == &kinds::BEGUN && e.payload[1] == advance)
