@@ -2,7 +2,8 @@
 //!
 //! `ms`: how long an attempt takes; `fails`: how many first attempts fail; `hangs`: it never ends
 //! by itself; `deaf_ms`: how long it goes on after it was told to stop. Everything else is handed
-//! back as the result.
+//! back as the result. Where a library says how an action behaves, that goes before `ms` and the
+//! result.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -53,10 +54,13 @@ impl Runner for SimRunner {
         let deaf = Duration::from_millis(number(&parameters, "deaf_ms"));
         let world = me.world();
         world.action_begins(me.node(), &assignment, !deaf.is_zero());
-        let work = Duration::from_millis(number(&parameters, "ms").max(1));
+        let (takes, answer) = match self.library.behaviour(&assignment.action) {
+            Some((takes, result)) => (*takes, Some(result.clone())),
+            None => (Duration::from_millis(number(&parameters, "ms").max(1)), None),
+        };
         let hangs = parameters["hangs"].as_bool().unwrap_or(false);
         let done = async {
-            me.wait(work).await;
+            me.wait(takes).await;
             if hangs {
                 std::future::pending::<()>().await;
             }
@@ -82,7 +86,10 @@ impl Runner for SimRunner {
         me.stay_dead().await;
         world.action_ends(me.node(), assignment.execution, assignment.attempt);
         let (result, error) = match ending {
-            Ending::Succeeded => (json!({ "by": assignment.attempt.0, "of": parameters }), None),
+            Ending::Succeeded => {
+                let echo = || json!({ "by": assignment.attempt.0, "of": parameters });
+                (answer.unwrap_or_else(echo), None)
+            }
             _ => (Value::Null, Some(format!("it ended as {ending:?}"))),
         };
         Ended { ending, result, error }

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
-use steadfast_core::definition::Prepared;
+use steadfast_core::definition::{Prepared, Work};
 use steadfast_core::workflow::{Evaluator, Graph};
 use steadfast_core::{ActionRef, DefinitionHash, Runtime};
 use steadfast_packs::{
-    Catalog, Definition, PolicyDefaults, Templates, handler_runtime, prepare, read_standalone,
+    Catalog, Definition, PolicyDefaults, Severity, Sources, Templates, prepare, read_standalone,
 };
 use steadfast_services::port::Workflow;
 
@@ -19,6 +20,7 @@ pub struct Library {
     by_name: BTreeMap<ActionRef, Arc<Definition>>,
     compiled: BTreeMap<DefinitionHash, Arc<dyn Workflow>>,
     defaults: PolicyDefaults,
+    behaviour: BTreeMap<ActionRef, (Duration, Value)>,
 }
 
 struct Compiled {
@@ -52,8 +54,51 @@ impl Library {
             let definition = catalog.by_hash(&hash).expect("it was just registered");
             by_name.insert(name, Arc::clone(definition));
         }
-        let defaults = PolicyDefaults::default();
-        Self { catalog, by_name, compiled: BTreeMap::new(), defaults }
+        let (defaults, behaviour) = (PolicyDefaults::default(), BTreeMap::new());
+        Self { catalog, by_name, compiled: BTreeMap::new(), defaults, behaviour }
+    }
+
+    /// The packs of these sources, with their workflows.
+    ///
+    /// # Panics
+    /// If something is wrong with them; says what.
+    #[must_use]
+    pub fn load(sources: &Sources) -> Self {
+        let (catalog, problems) = Catalog::load(sources);
+        let errors: Vec<_> = problems.iter().filter(|p| p.severity == Severity::Error).collect();
+        assert!(errors.is_empty(), "{errors:#?}");
+        let by_name = catalog.iter().map(|d| (d.action.clone(), Arc::clone(d))).collect();
+        let mut library = Self { catalog, by_name, ..Self::of([]) };
+        let workflows: Vec<Arc<Definition>> =
+            library.catalog.iter().filter(|d| d.workflow().is_some()).cloned().collect();
+        workflows.into_iter().for_each(|workflow| library.compile(workflow));
+        library
+    }
+
+    /// Adds an action that the embedding program carries out.
+    ///
+    /// # Panics
+    /// If there is one of that name.
+    #[must_use]
+    pub fn action(mut self, definition: Definition) -> Self {
+        let name = definition.action.clone();
+        let hash = self.catalog.register_handler(definition);
+        let hash = hash.unwrap_or_else(|problem| panic!("{name}: {problem:?}"));
+        let known = self.catalog.by_hash(&hash).expect("it was just registered");
+        self.by_name.insert(name, Arc::clone(known));
+        self
+    }
+
+    /// In a simulation this action takes so long and gives this back.
+    #[must_use]
+    pub fn behaves(mut self, name: &str, takes: Duration, result: Value) -> Self {
+        self.behaviour.insert(name.into(), (takes, result));
+        self
+    }
+
+    /// How long an action takes and what it gives back, where that was said.
+    pub(crate) fn behaviour(&self, action: &ActionRef) -> Option<&(Duration, Value)> {
+        self.behaviour.get(action)
     }
 
     /// The same, submitted with other defaults. To be said before workflows are added.
@@ -72,19 +117,24 @@ impl Library {
         let (mut definition, _) = read.unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
         definition.action = name.into();
         let definition = Arc::new(definition);
-        let lookup = |hash: &DefinitionHash| {
-            let own = self.by_name.values().find(|known| known.hash() == *hash).cloned();
-            own.or_else(|| self.catalog.by_hash(hash).cloned())
-        };
-        let templates = Templates::new(&definition, lookup, self.defaults);
-        let templates = templates.unwrap_or_else(|problem| panic!("{name}: {problem:?}"));
-        let compiled = Compiled { definition: Arc::clone(&definition), templates };
-        self.compiled.insert(definition.hash(), Arc::new(compiled));
+        self.compile(Arc::clone(&definition));
         // From now on other workflows may run it.
         let known = self.catalog.register_handler((*definition).clone());
         known.unwrap_or_else(|problem| panic!("{name}: {problem:?}"));
         self.by_name.insert(name.into(), definition);
         self
+    }
+
+    fn compile(&mut self, definition: Arc<Definition>) {
+        let lookup = |hash: &DefinitionHash| {
+            let own = self.by_name.values().find(|known| known.hash() == *hash).cloned();
+            own.or_else(|| self.catalog.by_hash(hash).cloned())
+        };
+        let templates = Templates::new(&definition, lookup, self.defaults);
+        let templates =
+            templates.unwrap_or_else(|problem| panic!("{}: {problem:?}", definition.action));
+        let hash = definition.hash();
+        self.compiled.insert(hash, Arc::new(Compiled { definition, templates }));
     }
 
     /// What is known under this name.
@@ -117,7 +167,11 @@ impl Library {
     /// What a worker must offer to run all of it.
     #[must_use]
     pub fn runtimes(&self) -> std::collections::BTreeSet<Runtime> {
-        let actions = self.by_name.values().filter(|known| known.workflow().is_none());
-        actions.map(|known| handler_runtime(&known.action)).collect()
+        let work = self.by_name.values().map(|known| known.work());
+        let runtime = |work| match work {
+            Work::Runtime(runtime) => Some(runtime),
+            Work::Workflow => None,
+        };
+        work.filter_map(runtime).collect()
     }
 }

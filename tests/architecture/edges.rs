@@ -24,6 +24,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "steadfast-scenarios",
         &["steadfast-sim", "steadfast-core", "steadfast-services", "steadfast-packs"],
     ),
+    ("steadfast-example-scenarios", &["steadfast-sim", "steadfast-packs"]),
 ];
 /// These look at everything, so nothing may look at them.
 const SEE_ALL: &[&str] = &["steadfast-tests", "steadfast-benches"];
