@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use steadfast_core::Span;
 use steadfast_core::catalogue::LawId;
 use steadfast_core::law;
 use steadfast_core::queue::LimitOverride;
@@ -36,6 +37,7 @@ impl World {
         let plan = of_the_case.as_ref().unwrap_or(plan);
         *lock(&self.0.performed) = Some(plan.clone());
         self.set_delay_max(Duration::from_micros(plan.fleet.delay_max_us));
+        self.set_broker_plan(plan.fleet.broker);
         let deployment = self.deploy(plan.fleet.fleet(), library);
         let ledger = Ledger::default();
         ledger.open(&deployment, &plan.workload);
@@ -113,6 +115,12 @@ impl World {
             Disturb::PauseQueue { action, .. } => {
                 deployment.ask_to_change(action, QueueChange::Pause(true));
             }
+            Disturb::Reconfigure { node: name, batch_size, sweep_interval_ms, half_lease } => {
+                if let Some(node) = node(name) {
+                    let interval = Span::from_millis(*sweep_interval_ms);
+                    deployment.reconfigure(node, *batch_size, interval, *half_lease);
+                }
+            }
             Disturb::Drain { node: name, .. } => {
                 node(name).into_iter().for_each(|n| deployment.drain(n));
             }
@@ -147,6 +155,7 @@ impl World {
             Disturb::StoreClock { .. }
             | Disturb::StoreRestart
             | Disturb::BrokerRestart
+            | Disturb::Reconfigure { .. }
             | Disturb::Limit { .. } => {}
         }
     }

@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 
 use crate::chance::{Chance, Passer, Site, Subject};
 use crate::fault::{Fault, Strike};
+use crate::plan::BrokerPlan;
 use crate::sync::lock;
 use crate::{Node, SimTime, World, kinds};
 
@@ -62,6 +63,11 @@ impl Address {
             Self::Dispatch | Self::Own(_) => "ready",
         }
     }
+
+    /// Whether it is declared once for all, and not by one consumer for itself.
+    const fn is_shared(&self) -> bool {
+        matches!(self, Self::Admit | Self::Advance | Self::Dispatch)
+    }
 }
 
 /// A consumer's channel.
@@ -76,6 +82,16 @@ struct Channel {
     changed: Arc<Notify>,
 }
 
+impl Channel {
+    /// Whether its consumer has had a delivery for longer than the broker is patient.
+    fn sits_on_something(&self, plan: &BrokerPlan, now: SimTime) -> bool {
+        plan.consumer_timeout_ms.is_some_and(|ms| {
+            let patience = Duration::from_millis(ms);
+            self.unsettled.values().any(|entry| entry.since.after(patience) < now)
+        })
+    }
+}
+
 /// Everything that the broker has.
 #[derive(Debug, Default)]
 pub(crate) struct State {
@@ -85,6 +101,9 @@ pub(crate) struct State {
     channels: BTreeMap<u64, Channel>,
     next_number: u64,
     is_down: bool,
+    plan: BrokerPlan,
+    /// How many messages became dead letters.
+    dead_letters: usize,
 }
 
 /// What became of a message on its way into one queue.
@@ -142,8 +161,13 @@ impl State {
         let due = now.after(passage.delay).after(extra);
         let queue = self.queues.entry(address.clone()).or_default();
         for _ in 0..copies {
-            queue.post(Entry { id, message: message.clone(), due, redelivered: false });
+            let message = match passage.strike {
+                Some(Strike::MessageGarbled) => garbled(message),
+                _ => message.clone(),
+            };
+            queue.post(Entry { id, message, due, since: now, redelivered: false });
         }
+        self.dead_letters += queue.bury(&self.plan, now);
         if passage.strike == Some(Strike::ChannelCloses) {
             self.close_channels(|channel| channel.address == *address);
         }
@@ -191,15 +215,39 @@ impl State {
     }
 }
 
+/// The same sort of message, about something that nobody knows.
+fn garbled(message: &Message) -> Message {
+    const NOBODY: ExecutionId = ExecutionId(u64::MAX / 2);
+    match message.clone() {
+        Message::Ready { transport, .. } => Message::Ready { runtime: "nobody".into(), transport },
+        Message::Offer { worker, token, .. } => Message::Offer { worker, execution: NOBODY, token },
+        Message::Stop { worker, token, .. } => Message::Stop { worker, execution: NOBODY, token },
+        Message::Admit(_) => Message::Admit("nobody.knows".into()),
+        Message::Advance(_) => Message::Advance(NOBODY),
+        Message::Ended { status, .. } => Message::Ended { execution: NOBODY, status },
+    }
+}
+
 /// What a story may do to the broker.
 impl World {
+    /// What the broker does with messages by itself, from now on.
+    pub fn set_broker_plan(&self, plan: BrokerPlan) {
+        lock(&self.0.broker).plan = plan;
+    }
+
+    /// How many messages became dead letters: they waited too long, or there were too many.
+    #[must_use]
+    pub fn dead_letters(&self) -> usize {
+        lock(&self.0.broker).dead_letters
+    }
+
     /// Restarts the broker: every channel closes, and what was not durable is forgotten.
     pub fn restart_broker(&self) {
         let mut state = lock(&self.0.broker);
         state.close_channels(|_| true);
         state.broadcast.clear();
-        // Hints are transient: a restart forgets them all.
-        state.queues.clear();
+        let durable = state.plan.durable;
+        state.queues.retain(|address, _| durable && address.is_shared());
         drop(state);
         self.strike_node(Fault::BrokerRestart, Node::WORLD);
     }
@@ -229,7 +277,12 @@ impl World {
         let queues = queues.map(|(address, queue)| format!("{address:?} {}", queue.len()));
         let channels = state.channels.values().filter(|channel| !channel.unsettled.is_empty());
         let channels = channels.map(|channel| {
-            format!("{:?} unsettled {} of {:?}", channel.address, channel.unsettled.len(), channel.client)
+            format!(
+                "{:?} unsettled {} of {:?}",
+                channel.address,
+                channel.unsettled.len(),
+                channel.client
+            )
         });
         queues.chain(channels).collect::<Vec<_>>().join(", ")
     }

@@ -88,13 +88,16 @@ struct Posts {
     workers: Mutex<BTreeMap<Node, StopSignals>>,
     /// How processes that start from now on carry work, if not as the fleet says.
     transport: Mutex<Option<Transport>>,
+    /// How nodes are configured that are to be unlike the others.
+    unlike: Mutex<BTreeMap<Node, Terms>>,
 }
 
 impl Posts {
     /// What a process that starts now is configured with.
-    fn terms(&self, fleet: &Fleet) -> Terms {
+    fn terms(&self, node: Node, fleet: &Fleet) -> Terms {
         let transport = lock(&self.transport).unwrap_or(fleet.terms.transport);
-        Terms { transport, ..fleet.terms }
+        let terms = lock(&self.unlike).get(&node).copied().unwrap_or(fleet.terms);
+        Terms { transport, ..terms }
     }
 }
 
@@ -141,7 +144,7 @@ fn start_executor_node(
 ) -> Node {
     let (fleet, library, posts) = (fleet.clone(), Arc::clone(library), Arc::clone(posts));
     world.node(name, move |me| {
-        let env = SimEnv::new(me, posts.terms(&fleet), Arc::clone(&library));
+        let env = SimEnv::new(me.clone(), posts.terms(me.node(), &fleet), Arc::clone(&library));
         async move {
             start_executor(&env, &CancellationToken::new());
             std::future::pending::<()>().await;
@@ -159,7 +162,7 @@ fn start_worker_node(
     let (fleet, library, posts) = (fleet.clone(), Arc::clone(library), Arc::clone(posts));
     let worker = WorkerName::new(name);
     world.node(name, move |me| {
-        let env = SimEnv::new(me.clone(), posts.terms(&fleet), Arc::clone(&library));
+        let env = SimEnv::new(me.clone(), posts.terms(me.node(), &fleet), Arc::clone(&library));
         let runner = SimRunner::new(me.clone(), Arc::clone(&library));
         let config = WorkerConfig {
             introduction: Introduction {
@@ -168,7 +171,7 @@ fn start_worker_node(
                 labels: BTreeMap::new(),
                 capacity: fleet.capacity,
             },
-            renew_interval: fleet.renew_interval,
+            renew_interval: fleet.renew_interval.min(env.lease_share()),
             poll_interval: fleet.poll_interval,
             shutdown_timeout: fleet.shutdown_timeout,
         };
@@ -176,7 +179,10 @@ fn start_worker_node(
         lock(&posts.workers).insert(me.node(), signals.clone());
         async move {
             let doors = open_doors(&env);
-            work(env, runner, doors.completer, config, signals).await;
+            work(env, runner, doors.completer, config, signals.clone()).await;
+            if !signals.drain.is_cancelled() && !signals.now.is_cancelled() {
+                me.world().demand_that_it_goes_on(&me);
+            }
             me.world().exit(&me);
         }
     })
@@ -191,7 +197,7 @@ fn start_api_node(
 ) -> Node {
     let (fleet, library, posts) = (fleet.clone(), Arc::clone(library), Arc::clone(posts));
     world.node(name, move |me| {
-        let env = SimEnv::new(me.clone(), posts.terms(&fleet), Arc::clone(&library));
+        let env = SimEnv::new(me.clone(), posts.terms(me.node(), &fleet), Arc::clone(&library));
         let posts = Arc::clone(&posts);
         async move {
             let doors = open_doors(&env);
@@ -254,6 +260,22 @@ impl Deployment {
     /// Processes that start from now on carry what is submitted in this way.
     pub fn change_transport(&self, transport: Transport) {
         *lock(&self.0.posts.transport) = Some(transport);
+    }
+
+    /// Starts a node again with a configuration unlike that of the others.
+    pub fn reconfigure(&self, node: Node, batch_size: usize, sweep_interval: Span, half: bool) {
+        let mut terms = self.0.fleet.terms;
+        terms.batch_size = batch_size;
+        terms.settings.sweep_interval = sweep_interval;
+        if half {
+            let micros = |span: Span| Span::from_micros(span.as_micros() / 2);
+            terms.settings.lease = micros(terms.settings.lease);
+            terms.settings.beat_overdue = micros(terms.settings.beat_overdue);
+        }
+        lock(&self.0.posts.unlike).insert(node, terms);
+        self.world().kill(node);
+        self.world().restart(node);
+        self.world().strike_node(crate::fault::Fault::Reconfigure, node);
     }
 
     /// Asks a worker to finish what it has and to stop.

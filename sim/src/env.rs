@@ -61,6 +61,11 @@ impl SimEnv {
         }))
     }
 
+    /// How often a lease has to be renewed at the least.
+    pub(crate) fn lease_share(&self) -> Span {
+        Span::from_micros(self.0.terms.settings.lease.as_micros() / 4)
+    }
+
     /// The process.
     #[must_use]
     pub fn me(&self) -> &Process {

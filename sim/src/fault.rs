@@ -64,6 +64,8 @@ faults! {
         MessageDoubled = "message_doubled",
         /// A message is overtaken by later ones.
         MessageLate = "message_late",
+        /// A message arrives that speaks of something which is not there.
+        MessageGarbled = "message_garbled",
         /// The channel closes: what was delivered comes again, and its receipts are void.
         ChannelCloses = "channel_closes",
         /// The answer about a delivery does not arrive; it comes again later.
@@ -96,9 +98,13 @@ impl Strike {
                 Self::CommitAnswersLate,
             ],
             Site::Publish => &[Self::Crash, Self::PublishFails, Self::ConfirmLost],
-            Site::Deliver => {
-                &[Self::MessageLost, Self::MessageDoubled, Self::MessageLate, Self::ChannelCloses]
-            }
+            Site::Deliver => &[
+                Self::MessageLost,
+                Self::MessageDoubled,
+                Self::MessageLate,
+                Self::MessageGarbled,
+                Self::ChannelCloses,
+            ],
             Site::Settle => &[Self::Crash, Self::ChannelCloses, Self::SettleLost],
             Site::Subscribe => &[Self::Crash, Self::SubscribeFails],
         }
@@ -124,6 +130,7 @@ impl Strike {
             | Self::MessageLost
             | Self::MessageDoubled
             | Self::MessageLate
+            | Self::MessageGarbled
             | Self::ChannelCloses
             | Self::SettleLost
             | Self::SubscribeFails => Family::Message,
@@ -202,6 +209,8 @@ faults! {
         ChangeLimit = "change_limit",
         /// An operator pauses a queue, or lets it go on.
         PauseQueue = "pause_queue",
+        /// A node comes back with another configuration.
+        Reconfigure = "reconfigure",
         /// An operator drains a worker.
         Drain = "drain",
     }

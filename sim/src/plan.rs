@@ -76,6 +76,23 @@ pub struct FleetPlan {
     pub delay_max_us: u64,
     /// The spans and bounds in force.
     pub settings: Settings,
+    /// What the broker does with messages by itself.
+    #[serde(default)]
+    pub broker: BrokerPlan,
+}
+
+/// What the broker does with messages by itself. Spans are milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrokerPlan {
+    /// Whether shared queues survive a restart, with what was not settled at their head.
+    pub durable: bool,
+    /// How long a message waits in a queue before it becomes a dead letter. What a consumer has
+    /// does not age.
+    pub ttl_ms: Option<u64>,
+    /// How many wait in one queue before the oldest becomes a dead letter.
+    pub max_length: Option<usize>,
+    /// How long a consumer may sit on a delivery before its channel is closed.
+    pub consumer_timeout_ms: Option<u64>,
 }
 
 impl FleetPlan {
@@ -218,6 +235,17 @@ pub enum Disturb {
         /// When it is there again.
         back_after_ms: u64,
     },
+    /// Start a node again with another configuration than the others have.
+    Reconfigure {
+        /// Whose.
+        node: String,
+        /// How many inputs one of its transactions takes.
+        batch_size: usize,
+        /// How often it sweeps.
+        sweep_interval_ms: u64,
+        /// Whether its leases are half as long as those of the others.
+        half_lease: bool,
+    },
 }
 
 impl Disturb {
@@ -237,6 +265,7 @@ impl Disturb {
             Self::StoreClock { .. }
             | Self::StoreRestart
             | Self::BrokerRestart
+            | Self::Reconfigure { .. }
             | Self::Limit { .. } => return None,
         };
         Some(Duration::from_millis(span))

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use steadfast_core::settings::Settings;
 use steadfast_core::{Span, Transport};
 use steadfast_sim::{
-    Disturb, Disturbance, FAMILIES, Family, FleetPlan, Item, Peer, Plan, STRIKES, Storm, Stream,
-    World,
+    BrokerPlan, Disturb, Disturbance, FAMILIES, Family, FleetPlan, Item, Peer, Plan, STRIKES,
+    Storm, Stream, World,
 };
 
 /// Draws a plan, and says what was drawn.
@@ -59,6 +59,12 @@ fn fleet(stream: &mut Stream) -> FleetPlan {
         transport: one_of(stream, &[Transport::Embedded, Transport::Postgres, Transport::Rabbitmq]),
         delay_max_us: one_of(stream, &[0, 0, 2_000, 5_000, 20_000]),
         settings,
+        broker: BrokerPlan {
+            durable: stream.per_mille(500),
+            ttl_ms: one_of(stream, &[None, None, Some(200), Some(2_000)]),
+            max_length: one_of(stream, &[None, None, Some(5), Some(50)]),
+            consumer_timeout_ms: one_of(stream, &[None, Some(1_000)]),
+        },
     }
 }
 
@@ -202,7 +208,17 @@ fn disturbances(
 
 fn operator(stream: &mut Stream, fleet: &FleetPlan, for_ms: u64) -> Disturb {
     let action = one_of(stream, &["sim.single", "sim.pair", "sim.step", "sim.keyed"]).to_owned();
-    match stream.below(3) {
+    match stream.below(4) {
+        3 => {
+            let sort = one_of(stream, &["worker", "executor"]);
+            let most = if sort == "worker" { fleet.workers } else { fleet.executors };
+            Disturb::Reconfigure {
+                node: format!("{sort}-{}", stream.within(1..=u64::from(most))),
+                batch_size: one_of(stream, &[1, 3, 64]),
+                sweep_interval_ms: one_of(stream, &[100, 500, 1_000]),
+                half_lease: stream.per_mille(500),
+            }
+        }
         0 => {
             let limit = one_of(stream, &[None, Some(0), Some(1), Some(3)]);
             Disturb::Limit { action, limit }

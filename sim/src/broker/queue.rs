@@ -2,11 +2,13 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use steadfast_core::decision::Message;
 use tokio::sync::Notify;
 
 use crate::SimTime;
+use crate::plan::BrokerPlan;
 
 /// A message in a queue.
 #[derive(Clone, Debug)]
@@ -15,6 +17,8 @@ pub(super) struct Entry {
     pub(super) message: Message,
     /// Not before this.
     pub(super) due: SimTime,
+    /// Since when it has waited here, or its consumer has had it.
+    pub(super) since: SimTime,
     pub(super) redelivered: bool,
 }
 
@@ -28,6 +32,19 @@ impl Queue {
     pub(super) fn post(&mut self, entry: Entry) {
         self.entries.push_back(entry);
         self.posted.notify_one();
+    }
+
+    /// Takes out what is too many, the oldest first, and what has waited too long.
+    pub(super) fn bury(&mut self, plan: &BrokerPlan, now: SimTime) -> usize {
+        let before = self.entries.len();
+        if let Some(ttl) = plan.ttl_ms {
+            let ttl = Duration::from_millis(ttl);
+            self.entries.retain(|entry| now < entry.since.after(ttl));
+        }
+        while plan.max_length.is_some_and(|max| self.entries.len() > max) {
+            self.entries.pop_front();
+        }
+        before - self.entries.len()
     }
 
     /// What comes again goes to the head, in its old order.

@@ -11,6 +11,7 @@ use steadfast_services::port::{
 };
 use tokio::sync::Notify;
 
+use super::queue::Entry;
 use super::{Address, Channel, topic_name, topic_of};
 use crate::chance::{Site, Subject};
 use crate::fault::Strike;
@@ -67,6 +68,7 @@ impl Broker for SimBroker {
         messages: Vec<Message>,
     ) -> Result<Published, StoreError> {
         let me = &self.me;
+        me.world().keep_promises(me.node(), &messages);
         let subject = Subject::Step(me.name(), "publish");
         let passage = {
             let (does, is_about) = told_apart(&messages);
@@ -145,7 +147,13 @@ impl SimSubscription {
         if !state.channels.get(&self.number).is_some_and(|channel| channel.is_open) {
             return Err(Nothing::Closed);
         }
+        let state = &mut *state;
+        if state.channels.get(&self.number).is_some_and(|c| c.sits_on_something(&state.plan, now)) {
+            state.close_channels_of(self.number);
+            return Err(Nothing::Closed);
+        }
         let Some(queue) = state.queues.get_mut(&self.address) else { return Err(Nothing::Closed) };
+        state.dead_letters += queue.bury(&state.plan, now);
         // Behind a cut link messages stay where they are.
         if self.me.is_cut_from(Peer::Broker) {
             return Err(Nothing::Until(Some(Duration::from_millis(500))));
@@ -166,6 +174,7 @@ impl SimSubscription {
                 receipt: Receipt::by_broker(tag),
                 redelivered: entry.redelivered,
             });
+            let entry = Entry { since: now, ..entry };
             if let Some(channel) = state.channels.get_mut(&self.number) {
                 channel.unsettled.insert(tag, entry);
             }
@@ -233,6 +242,7 @@ impl Subscription for SimSubscription {
         for (receipt, settle) in receipts {
             let Some(mut entry) = channel.unsettled.remove(&receipt.tag()) else { continue };
             settled.push([entry.id, how(&settle)]);
+            entry.since = now;
             if let Settle::Delay(span) = settle {
                 entry.due = now.after(Span::into(span));
                 entry.redelivered = true;
