@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use steadfast_core::catalogue::{Applies, FAILURES as CATALOGUE, MUTANTS};
 use steadfast_scenarios::coverage::{Covered, FAILURES, GROUPS, render_scenarios};
 use steadfast_scenarios::{SCENARIOS, Scenario};
+use steadfast_sim::Settings;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -96,6 +97,32 @@ fn chapters_name_what_is_there() {
     }
     for name in mutants {
         assert!(MUTANTS.iter().any(|mutant| mutant.name == name), "{name}");
+    }
+}
+
+/// The old behaviour of each chapter, and the scenario that it does not survive.
+const OLD_BEHAVIOUR: &[(&str, &str)] = &[
+    ("counter_instead_of_rows", "one_report_ends_an_execution"),
+    ("sweep_trusts_hints", "hints_that_never_come"),
+    ("progress_as_a_rewritten_list", "items_that_end_at_once"),
+    ("completion_counted_again", "items_that_end_at_once"),
+    ("offer_without_deadline", "offers_that_nobody_reads"),
+    ("orphans_not_swept", "killed_in_the_middle"),
+    ("report_accepted_with_any_token", "stands_still_beyond_its_lease"),
+    ("claim_answer_lost_is_forgotten", "a_claim_whose_answer_is_lost"),
+    ("ack_before_work", "an_outage_is_no_verdict"),
+];
+
+#[test]
+fn the_old_behaviour_does_not_survive_its_chapter() {
+    let text = fs::read_to_string(root().join("docs/chapters.md")).expect("there are chapters");
+    for (mutant, scenario) in OLD_BEHAVIOUR {
+        let told = [mutant, scenario].iter().all(|name| text.contains(&format!("`{name}`")));
+        assert!(told, "no chapter tells of {mutant} and {scenario}");
+        let scenario = Scenario::named(scenario).expect("it is there");
+        let settings = Settings { planted: Some(mutant), ..Settings::default() };
+        let breaks = (0..42).any(|seed| !scenario.run(seed, &settings).held());
+        assert!(breaks, "{mutant} survives {}", scenario.name);
     }
 }
 
