@@ -155,7 +155,7 @@ fn only_tells_of_one_thing_or_says_what_there_is() {
     assert!(of_one.iter().any(|line| line.contains("execution ex-1 ")), "{of_one:?}");
     assert!(of_one.iter().all(|line| !line.contains(" ex-2 ")), "{of_one:?}");
     assert!(told_of("worker-1").iter().all(|line| line.contains(" worker-1 ")));
-    assert!(told_of("tx-3").iter().all(|line| line.contains("tx=3")));
+    assert!(told_of("tx-3").iter().all(|line| line.contains(" tx-3 ")));
     let wrong = complaint(&["replay", "swarm", "7", "--only", "ex-100000"]);
     assert!(wrong.contains("nothing is about `ex-100000`; there are ex-1 to ex-"), "{wrong}");
 }

@@ -86,8 +86,13 @@ impl fmt::Display for Event {
 
 /// What a number stands for, where it stands for something.
 fn word_for(field: &str, word: u64) -> Option<String> {
-    if field == "execution" {
-        return Some(ExecutionId(word).to_string());
+    match field {
+        "execution" => return Some(ExecutionId(word).to_string()),
+        "about" if word != 0 => return Some(format!("about {}", ExecutionId(word))),
+        "tx" => return Some(format!("tx-{word}")),
+        "holder" => return Some(format!("held by tx-{word}")),
+        "message" => return Some(format!("msg-{word}")),
+        _ => {}
     }
     let at = usize::try_from(word).ok()?;
     word_table(field).get(at).map(ToString::to_string)
