@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steadfast_core::Span;
+use steadfast_core::Status;
 use steadfast_core::catalogue::LawId;
+use steadfast_core::execution::Execution;
 use steadfast_core::law;
 use steadfast_core::queue::LimitOverride;
 use steadfast_services::service::control::QueueChange;
@@ -234,9 +236,31 @@ impl World {
 
     /// The laws that only the whole history can tell.
     pub fn judge_the_whole(&self) {
-        let verdict = self.see_history(law::check_history);
+        let verdict = self.see_history(law::check_history).and_then(|()| self.judge_retries());
         if let Err(violation) = verdict {
             self.violate(violation.law, violation.what);
         }
     }
 }
+
+    /// L12: what failed although nobody interfered has spent its whole budget, and no more.
+    fn judge_retries(&self) -> law::Verdict {
+        lock(&self.0.record).judged(LawId::L12.into(), 1);
+        self.see_rows(|rows| {
+            let failed = |e: &&Execution| {
+                matches!(e.status, Status::Failed | Status::TimedOut)
+                    && e.cause.is_none()
+                    && !e.cancel_requested
+                    && !e.is_workflow()
+            };
+            let exact = |e: &&Execution| e.failures == e.policy.retry.count + 1;
+            match rows.executions.iter().filter(failed).find(|e| !exact(e)) {
+                None => Ok(()),
+                Some(Execution { id, failures, policy, .. }) => {
+                    let budget = policy.retry.count + 1;
+                    let what = format!("{id} gave up after {failures} failures, not {budget}");
+                    Err(law::Violation::new(LawId::L12, what))
+                }
+            }
+        })
+    }

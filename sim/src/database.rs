@@ -12,6 +12,7 @@ mod commit;
 mod find;
 mod judge;
 mod locks;
+mod planted;
 mod session;
 mod statement;
 
@@ -38,6 +39,8 @@ pub(crate) struct TxId(u64);
 /// Everything that the server has in memory and on disk.
 #[derive(Debug, Default)]
 pub(crate) struct State {
+    /// The bug that it has.
+    planted: Option<&'static str>,
     rows: Snapshot,
     history: History,
     settings: Settings,
@@ -63,12 +66,20 @@ struct Open {
     locks: Vec<LockKey>,
     writes: Writes,
     voices: Voices,
+    /// The rows as they were when it began, for a store that counts on them.
+    old_look: Option<Snapshot>,
 }
 
 impl State {
+    /// An empty store, sound but for this bug.
+    pub(crate) fn with_bug(planted: Option<&'static str>) -> Self {
+        Self { planted, ..Self::default() }
+    }
+
     fn begin(&mut self, (client, life): (Node, u64), step: &'static str, began: Timestamp) -> TxId {
         self.next_transaction += 1;
         let id = TxId(self.next_transaction);
+        let old_look = self.is_planted("occupancy_of_an_old_look").then(|| self.rows.clone());
         let open = Open {
             client,
             life,
@@ -77,6 +88,7 @@ impl State {
             locks: Vec::new(),
             writes: Writes::default(),
             voices: Voices::default(),
+            old_look,
         };
         self.transactions.insert(id, open);
         id
@@ -92,10 +104,10 @@ impl State {
         let mut open = self.transactions.remove(&id)?;
         self.locks.stop_waiting(id);
         for key in std::mem::take(&mut open.locks) {
-            if let Some(next) = self.locks.pass_on(&key) {
-                if let Some(next) = self.transactions.get_mut(&next) {
-                    next.locks.push(key);
-                }
+            if let Some(next) = self.locks.pass_on(&key)
+                && let Some(next) = self.transactions.get_mut(&next)
+            {
+                next.locks.push(key);
             }
         }
         Some(open)

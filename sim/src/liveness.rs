@@ -133,6 +133,11 @@ fn grievances(
             let law = if status == Status::Queued { LawId::L1 } else { LawId::L4 };
             add(law, format!("{id} is {status}, and its time has come"), swept);
         }
+        if status == Status::Queued
+            && let Some(span) = execution.policy.queue_timeout
+        {
+            add(LawId::L1, format!("{id} waits longer than it may"), span + swept);
+        }
         if execution.cancel_requested {
             let patience = settings.cancel_grace + settings.lease + settings.drift + swept;
             add(LawId::L13, format!("{id} was asked to stop, and is {status}"), patience);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use madsim::runtime::{Handle, NodeHandle};
 use madsim::task::NodeId;
 use serde::{Deserialize, Serialize};
+use steadfast_core::catalogue::LawId;
 use steadfast_core::{ExecutionId, Timestamp};
 
 use crate::chance::{Passage, Passer, Site, Subject};
@@ -306,6 +307,20 @@ impl World {
             drop(lives);
             self.lose_connections(process.node, process.incarnation);
             self.log(process.node, &kinds::EXITED, &[process.incarnation]);
+        }
+    }
+
+    /// L7: a worker that nobody told to stop ends only because another has its name.
+    pub(crate) fn demand_that_it_goes_on(&self, process: &Process) {
+        let lives = lock(&self.0.lives);
+        let name = process.name();
+        let other = |(node, life): (&Node, &Life)| {
+            *node != process.node && life.host.name == name && life.state != State::Down
+        };
+        let superseded = lives.iter().any(other);
+        drop(lives);
+        if process.is_alive() && !superseded {
+            self.violate(LawId::L7, format!("{name} has ended, and nobody told it to"));
         }
     }
 

@@ -16,6 +16,7 @@ use crate::law::{Law, WorldLaw};
 use crate::physical::Physical;
 use crate::process::Lives;
 use crate::record::Record;
+use crate::promises::Promises;
 use crate::sync::lock;
 use crate::{
     Case, Checker, Event, Fact, Kind, Node, Plan, Settings, SimTime, Stream, broker, database,
@@ -49,6 +50,7 @@ pub(crate) struct Shared {
     pub(crate) broker: Mutex<broker::State>,
     pub(crate) physical: Mutex<Physical>,
     submissions: AtomicU64,
+    pub(crate) promises: Mutex<Promises>,
     /// What is to be let go of before the world may end.
     pub(crate) last_acts: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
     /// One clone for each process that has not been dropped.
@@ -76,10 +78,11 @@ impl World {
             lives: Mutex::new(BTreeMap::new()),
             chance: Mutex::new(chance),
             chores: Mutex::default(),
-            database: Mutex::default(),
+            database: Mutex::new(database::State::with_bug(settings.planted)),
             broker: Mutex::default(),
             physical: Mutex::default(),
             submissions: AtomicU64::new(0),
+            promises: Mutex::default(),
             last_acts: Mutex::default(),
             breath: Arc::new(()),
             closed: Notify::new(),

@@ -62,7 +62,6 @@ pub(super) const LIVENESS: &[Law] = &[
             "retry_sleeps_in_handler",
             "failed_attempt_read_as_terminal",
             "claim_answer_lost_is_forgotten",
-            "orphans_not_swept",
             "claim_marks_done_before_work",
         ],
         failures: &[
@@ -148,7 +147,7 @@ pub(super) const LIVENESS: &[Law] = &[
         kind: Kind::Liveness,
         scope: Scope::World,
         why: "One crashed consumer, or one stuck leader, holds up work that others could do.",
-        mutants: &["rearm_waits_for_the_leader"],
+        mutants: &["orphans_not_swept", "rearm_waits_for_the_leader"],
         failures: &["F49", "F60"],
     },
     Law {
@@ -172,7 +171,7 @@ pub(super) const LIVENESS: &[Law] = &[
         kind: Kind::Liveness,
         scope: Scope::World,
         why: "A job that cannot succeed keeps a slot and a machine busy for ever.",
-        mutants: &["retry_resets_its_count"],
+        mutants: &["retry_resets_its_count", "one_retry_too_few"],
         failures: &["F32"],
     },
     Law {

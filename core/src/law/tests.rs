@@ -287,8 +287,12 @@ fn whatever_is_left_at_rest_is_seen() {
 fn a_whole_history_is_judged_commit_by_commit() {
     let mut history = History::new();
     let mut snapshot = Snapshot::new();
-    let first =
-        Execution { version: Version(0), attempt: Attempt(0), ..execution(0, Status::Ready) };
+    let first = Execution {
+        version: Version(0),
+        attempt: Attempt(0),
+        created_at: NOW,
+        ..execution(0, Status::Ready)
+    };
     let mut writes = Writes::default();
     writes.queues.inserted = vec![Queue { version: Version(0), next_order: Order(1), ..queue() }];
     writes.executions.inserted = vec![first.clone()];

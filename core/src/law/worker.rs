@@ -98,6 +98,9 @@ pub(super) fn healthy_workers(change: &Change<'_>) -> Verdict {
             demand(S20, after.lease_until <= change.commit.at, || {
                 format!("{} was declared dead within its lease", after.id())
             })?;
+            demand(S20, after.last_beat >= before.last_beat, || {
+                format!("{} was declared dead by a look older than its last beat", after.id())
+            })?;
         }
     }
     Ok(())

@@ -141,20 +141,29 @@ pub(super) fn honest_end(change: &Change<'_>) -> Verdict {
         })?;
     }
     for (before, after) in change.moved().filter(|(_, after)| after.is_workflow()) {
-        if before.status.is_terminal() || after.status != Status::Completed {
+        if before.status.is_terminal() || !after.status.is_terminal() {
             continue;
         }
         let id = after.id;
+        // One that has failed by itself has waited for what it had started as well.
+        let told = change.commit.runs.iter().any(|run| run.after.execution == id);
+        let by_itself = told && after.cause.is_none() && !after.cancel_requested;
+        if after.status == Status::Completed || (after.status == Status::Failed && by_itself) {
+            let mut children = change.after.executions.children(id);
+            let unheard = children.find(|child| is_unheard(change, child)).map(|child| child.id);
+            demand(S31, unheard.is_none(), || {
+                format!("{id} {} without hearing of {unheard:?}", after.status)
+            })?;
+        }
+        if after.status != Status::Completed {
+            continue;
+        }
         let fault = change.after.runs.get(&id).and_then(|run| run.fault.as_ref());
         demand(S31, fault.is_none(), || format!("{id} completed in spite of {fault:?}"))?;
         let open = change.after.visits_of(id).find(|visit| !is_over(visit));
         demand(S31, open.is_none(), || {
             let visit = open.map(|visit| (&visit.key, visit.state));
             format!("{id} completed with {visit:?} open")
-        })?;
-        let unheard = change.after.executions.children(id).find(|child| is_unheard(change, child));
-        demand(S31, unheard.is_none(), || {
-            format!("{id} completed without hearing of {:?}", unheard.map(|child| child.id))
         })?;
     }
     Ok(())

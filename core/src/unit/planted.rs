@@ -28,6 +28,9 @@ impl Unit {
         if self.is_planted("one_retry_too_many") {
             execution.policy.retry.count += 1;
         }
+        if self.is_planted("one_retry_too_few") {
+            execution.policy.retry.count = execution.policy.retry.count.saturating_sub(1);
+        }
         let handled = execution.handle(input, self.now);
         execution.cancel_requested |= before.cancel_requested;
         execution.policy = before.policy;

@@ -53,6 +53,10 @@ impl SimTransaction {
                 return Commit::Failed(StoreError::Conflict("could not serialize access".into()));
             }
             Some(Strike::CommitLost) => {
+                if self.with(|state| state.tear(id)) {
+                    self.is_open = false;
+                    let _ = me.world().commit(&me, id);
+                }
                 self.roll_back();
                 return Commit::Unknown("connection lost".into());
             }
@@ -84,7 +88,13 @@ impl SimTransaction {
             _ => {}
         }
         match answer {
-            Ok(at) => Commit::Committed(Committed::by_store(at)),
+            Ok(landed) => {
+                // What is heard late may have been said by a sweep long since.
+                if passage.strike.is_none() {
+                    me.world().promise(me.node(), landed.promises);
+                }
+                Commit::Committed(Committed::by_store(landed.at))
+            }
             Err(error) => Commit::Failed(error),
         }
     }
@@ -134,6 +144,9 @@ fn check(state: &State, id: TxId, batch: &Batch<'_>) -> Load<()> {
     let Some(open) = state.transactions.get(&id) else {
         return Err(StoreError::Unavailable("the server closed the connection".into()));
     };
+    if state.is_unchecked(id, batch) {
+        return Ok(());
+    }
     let own = &open.writes;
     match batch {
         Batch::InsertWorkers(new) => none_exist(new, |key| rows.workers.contains_key(key)),
@@ -172,6 +185,7 @@ fn unique(state: &State, execution: &Execution) -> Load<()> {
     let key = execution.idempotency.as_ref();
     let key_taken = key.is_some_and(|i| executions.submitted_with(&i.key).is_some());
     let place_taken = execution.place.as_ref().is_some_and(|p| executions.at(p).is_some());
+    let key_taken = key_taken && !state.is_planted("submit_key_checked_by_reading");
     conflict_if(key_taken, "duplicate idempotency key")?;
     conflict_if(place_taken, "duplicate place in a run")
 }

@@ -10,16 +10,17 @@ use steadfast_core::{
 };
 use steadfast_services::port::{Held, Pointer, VisitResult};
 
-use super::State;
+use super::{State, TxId};
 
 impl State {
     pub(super) fn find_occupancy(
         &self,
+        by: Option<TxId>,
         keys: &[QueueKey],
         limited: &BTreeSet<QueueKey>,
     ) -> Vec<(QueueKey, Occupancy)> {
         let count = |key: &QueueKey| {
-            let mut occupancy = self.rows.occupancy(key);
+            let mut occupancy = self.counted_on(by).occupancy(key);
             if !limited.contains(key) {
                 occupancy.holding = 0;
             }
@@ -29,8 +30,18 @@ impl State {
     }
 
     pub(super) fn find_line(&self, keys: &[QueueKey], per_queue: u32) -> Vec<ExecutionId> {
-        let heads = |key| self.rows.executions.line(key).take(per_queue as usize);
-        keys.iter().flat_map(heads).map(|execution| execution.id).collect()
+        let per_queue = per_queue as usize;
+        let mut found = Vec::new();
+        for key in keys {
+            let line = self.rows.executions.line(key).map(|execution| execution.id);
+            if self.is_planted("line_read_newest_first") {
+                let line: Vec<ExecutionId> = line.collect();
+                found.extend(line.into_iter().rev().take(per_queue));
+            } else {
+                found.extend(line.take(per_queue));
+            }
+        }
+        found
     }
 
     pub(super) fn find_ready_for(&self, runtimes: &BTreeSet<Runtime>) -> Vec<ExecutionId> {
@@ -48,7 +59,10 @@ impl State {
     ) -> Vec<ExecutionId> {
         let mut found = Vec::new();
         for run in runs {
-            let ended = self.rows.executions.children(*run).filter(|e| e.awaits_folding());
+            let lacking = self.is_planted("children_query_lacks_abandoned");
+            let wanted =
+                |e: &&Execution| e.awaits_folding() && !(lacking && e.status == Status::Abandoned);
+            let ended = self.rows.executions.children(*run).filter(wanted);
             let mut ended: Vec<&Execution> = ended.collect();
             ended.sort_by_key(|e| (e.ended_at, e.id));
             found.extend(ended.into_iter().take(per_run as usize).map(|e| e.id));

@@ -1,5 +1,7 @@
 //! What happens at a commit: the rows change, the log tells how, and every law is asked.
 
+use std::collections::BTreeSet;
+
 use steadfast_core::Timestamp;
 use steadfast_core::history::Commit;
 use steadfast_core::law::{self, Change};
@@ -9,32 +11,51 @@ use super::commit::status_word;
 use super::{State, TxId};
 use crate::law::WorldLaw;
 use crate::process::Process;
+use crate::promises::{Promise, idle_queues, promise_of};
 use crate::sync::lock;
 use crate::{Node, World, kinds};
 
+/// A commit that was made.
+pub(crate) struct Landed {
+    pub(crate) at: Timestamp,
+    pub(crate) promises: BTreeSet<Promise>,
+}
+
 impl World {
-    /// Makes a transaction durable. Answers with the time at which it began.
-    pub(crate) fn commit(&self, me: &Process, id: TxId) -> Result<Timestamp, StoreError> {
+    /// Makes a transaction durable. Answers with the time at which it began, and with what whoever
+    /// hears of it has to say.
+    pub(crate) fn commit(&self, me: &Process, id: TxId) -> Result<Landed, StoreError> {
         let mut state = lock(&self.0.database);
         let gone = || StoreError::Unavailable("the server closed the connection".into());
         if state.is_down || !state.transactions.contains_key(&id) {
             return Err(gone());
         }
-        let open = state.end(id).ok_or_else(gone)?;
-        let (at, step) = (open.began, kinds::step(open.step));
+        let mut open = state.end(id).ok_or_else(gone)?;
+        state.renumber(&mut open.writes);
+        let step = kinds::step(open.step);
+        let at = if state.is_planted("journal_records_another_time") {
+            state.clock(self.epoch_micros())
+        } else {
+            open.began
+        };
         if open.writes.is_empty() {
             drop(state);
             me.log(&kinds::COMMITTED, &[id.0, step, 0]);
-            return Ok(at);
+            return Ok(Landed { at, promises: BTreeSet::new() });
         }
         let commit = Commit::derive(at, Some(open.voices), &state.rows, &open.writes);
-        if let Err(conflict) = state.rows.apply(&open.writes) {
+        let idle = idle_queues(&state.rows, &open.writes);
+        if let Err(conflict) = state.take(&open.writes) {
             drop(state);
             self.violate(WorldLaw::RowsAreSound, conflict.to_string());
             return Err(StoreError::Corrupt(conflict.to_string()));
         }
         state.changes += commit.executions.len();
         let verdict = judge(&state, &commit);
+        let left = idle_queues(&state.rows, &open.writes).into_iter().filter(|q| !idle.contains(q));
+        let through = commit.executions.iter();
+        let through = through.filter_map(|row| promise_of(row.before.as_ref(), &row.after));
+        let promises = left.map(Promise::Admit).chain(through).collect();
         let rows = commit.executions.len() + commit.workers.len() + commit.queues.len();
         drop(state);
         me.log(&kinds::COMMITTED, &[id.0, step, rows as u64]);
@@ -45,7 +66,7 @@ impl World {
         if let Some(violation) = violated {
             self.violate(violation.law, violation.what);
         }
-        Ok(at)
+        Ok(Landed { at, promises })
     }
 
     /// Logs what a commit changed, each row in the lane of whom it concerns.

@@ -54,6 +54,8 @@ impl Store for SimStore {
 
     async fn begin(&self, purpose: &'static str) -> Result<SimTransaction, StoreError> {
         let me = self.me.clone();
+        // Nobody begins anything before it has said what its last commit made possible.
+        me.world().keep_promises(me.node(), &[]);
         let mut tx = SimTransaction { me, step: purpose, id: None, is_open: false };
         let subject = Subject::Step(tx.me.name(), purpose);
         let passage = tx.me.pass(Site::Begin, subject).await;
@@ -198,7 +200,8 @@ impl Transaction for SimTransaction {
         keys: &[QueueKey],
         limited: &std::collections::BTreeSet<QueueKey>,
     ) -> Load<Vec<(QueueKey, Occupancy)>> {
-        let find = |state: &State| state.find_occupancy(keys, limited);
+        let by = self.id;
+        let find = |state: &State| state.find_occupancy(by, keys, limited);
         self.look(Statement::Occupancy, find).await
     }
 

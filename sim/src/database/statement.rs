@@ -71,6 +71,9 @@ impl SimTransaction {
 
     /// Locks a row, waiting for it if need be. Answers whether there was a wait.
     pub(super) async fn lock_row(&mut self, id: TxId, key: LockKey) -> Load<bool> {
+        if self.with(|state| state.is_unguarded(id, &key)) {
+            return Ok(false);
+        }
         let asked = self.with(|state| {
             let asked = state.locks.ask(&key, id);
             if matches!(asked, Asked::Taken)
@@ -238,6 +241,10 @@ impl SimTransaction {
                     break;
                 }
                 let key = LockKey::Execution(one);
+                if state.hands_out_twice() {
+                    rows.extend(state.rows.execution(one).cloned());
+                    continue;
+                }
                 if state.locks.is_held_by_other(&key, id) {
                     continue;
                 }

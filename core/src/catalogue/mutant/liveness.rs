@@ -74,13 +74,6 @@ pub(super) const LIVENESS: &[Mutant] = &[
         due: Due::Now,
     },
     Mutant {
-        name: "orphans_not_swept",
-        statement: "A sweep declares workers dead and does not look for what they had.",
-        law: L4,
-        also: &[L1, L5, L13, L14],
-        due: Due::Now,
-    },
-    Mutant {
         name: "join_not_rechecked",
         statement: "A predecessor is added to the join, and readiness is tested against the set as \
             it was before.",
@@ -134,10 +127,25 @@ pub(super) const LIVENESS: &[Mutant] = &[
         due: Due::Now,
     },
     Mutant {
+        name: "orphans_not_swept",
+        statement: "A sweep declares workers dead and does not look for what they had.",
+        law: L10,
+        also: &[L1, L4, L5, L13, L14],
+        due: Due::Now,
+    },
+    Mutant {
         name: "retry_resets_its_count",
         statement: "A retry starts its count of failures at zero.",
         law: L12,
         also: &[S28],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "one_retry_too_few",
+        statement: "The count of failures is compared with the number of retries as if it had been \
+            raised once more.",
+        law: L12,
+        also: &[],
         due: Due::Now,
     },
     Mutant {
