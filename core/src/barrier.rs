@@ -160,6 +160,10 @@ impl Row for Barrier {
         self.key
     }
 
+    fn version(&self) -> Version {
+        self.version
+    }
+
     fn version_mut(&mut self) -> &mut Version {
         &mut self.version
     }

@@ -196,6 +196,10 @@ impl Row for Drain {
         self.transport
     }
 
+    fn version(&self) -> Version {
+        self.version
+    }
+
     fn version_mut(&mut self) -> &mut Version {
         &mut self.version
     }

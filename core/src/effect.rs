@@ -210,6 +210,10 @@ impl Row for Effect {
         self.key.clone()
     }
 
+    fn version(&self) -> Version {
+        self.version
+    }
+
     fn version_mut(&mut self) -> &mut Version {
         &mut self.version
     }

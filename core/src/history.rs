@@ -69,7 +69,7 @@ pub struct Word {
 }
 
 impl Commit {
-    /// What `writes` do to `before`. This is the one place where changes are derived.
+    /// What `writes` do to `before`.
     #[must_use]
     pub fn derive(
         at: Timestamp,
@@ -89,6 +89,19 @@ impl Commit {
             results: writes.results.clone(),
             items: writes.items.clone(),
         }
+    }
+
+    /// Writes to `snapshot` and says what changed.
+    ///
+    /// # Errors
+    /// If the snapshot refuses; nothing is written then.
+    pub fn make(
+        at: Timestamp,
+        voices: Option<Voices>,
+        snapshot: &mut Snapshot,
+        writes: Writes,
+    ) -> Result<Self, Conflict> {
+        Ok(Self { at, voices, ..snapshot.take(writes)? })
     }
 
     /// The writes that made it.
@@ -160,10 +173,7 @@ impl History {
         voices: Option<Voices>,
         writes: &Writes,
     ) -> Result<(), Conflict> {
-        snapshot.check(writes)?;
-        let commit = Commit::derive(at, voices, snapshot, writes);
-        snapshot.apply(writes)?;
-        self.commits.push(commit);
+        self.commits.push(Commit::make(at, voices, snapshot, writes.clone())?);
         Ok(())
     }
 

@@ -17,6 +17,7 @@ mod rest;
 mod slots;
 #[cfg(test)]
 mod tests;
+mod view;
 mod vocabulary;
 mod worker;
 mod workflow;
@@ -33,6 +34,7 @@ use crate::worker::Worker;
 
 pub use crate::violation::Violation;
 pub use rest::{quiescent, work_conserved};
+pub use view::View;
 
 /// What a law says of something.
 pub type Verdict = Result<(), Violation>;
@@ -51,8 +53,8 @@ pub struct Change<'a> {
 /// How a law is judged.
 #[derive(Clone, Copy, Debug)]
 pub enum Check {
-    /// On all rows at one moment.
-    Snapshot(fn(&Snapshot) -> Verdict),
+    /// On the rows at one moment, each by itself and by those that it asks for.
+    Snapshot(fn(&View<'_>) -> Verdict),
     /// On one commit.
     Change(fn(&Change<'_>) -> Verdict),
     /// On everything that was committed.
@@ -113,8 +115,21 @@ pub const ELSEWHERE: &[(LawId, &str)] = &[
 /// # Errors
 /// With the first law that does not hold.
 pub fn check_snapshot(snapshot: &Snapshot) -> Verdict {
+    check_view(&View::whole(snapshot))
+}
+
+/// Judges the rows that a commit may have made wrong. If no law had fallen before it, this says
+/// what [`check_snapshot`] says of all rows, and costs what the commit changed.
+///
+/// # Errors
+/// With the first law that does not hold.
+pub fn check_touched(change: &Change<'_>) -> Verdict {
+    check_view(&View::of(change))
+}
+
+fn check_view(view: &View<'_>) -> Verdict {
     judge(|check| match check {
-        Check::Snapshot(holds) => holds(snapshot),
+        Check::Snapshot(holds) => holds(view),
         Check::Change(_) | Check::History(_) => Ok(()),
     })
 }

@@ -197,6 +197,10 @@ impl Row for Lease {
         self.duty
     }
 
+    fn version(&self) -> Version {
+        self.version
+    }
+
     fn version_mut(&mut self) -> &mut Version {
         &mut self.version
     }

@@ -372,6 +372,10 @@ impl Row for Message {
         self.id
     }
 
+    fn version(&self) -> Version {
+        self.version
+    }
+
     fn version_mut(&mut self) -> &mut Version {
         &mut self.version
     }

@@ -315,6 +315,10 @@ impl Row for Orchestration {
         self.execution
     }
 
+    fn version(&self) -> Version {
+        self.version
+    }
+
     fn version_mut(&mut self) -> &mut Version {
         &mut self.version
     }

@@ -249,6 +249,10 @@ impl Row for Schedule {
         self.name.clone()
     }
 
+    fn version(&self) -> Version {
+        self.version
+    }
+
     fn version_mut(&mut self) -> &mut Version {
         &mut self.version
     }

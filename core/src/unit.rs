@@ -245,15 +245,14 @@ impl Unit {
     /// If the execution, or the queue that the change concerns, was not loaded.
     pub fn tell(&mut self, id: ExecutionId, input: &ExecutionInput) -> Result<Status, Refusal> {
         let now = self.now;
-        let mut execution = self.executions.find(&id).expect("the execution is loaded").clone();
-        let before = execution.clone();
+        let before = self.executions.find(&id).expect("the execution is loaded").clone();
+        let mut after = before.clone();
         if self.planted.is_some() {
-            self.handle_wrongly(&mut execution, input)?;
+            self.handle_wrongly(&mut after, input)?;
         } else {
-            execution.handle(input, now)?;
+            after.handle(input, now)?;
         }
-        let after = execution.clone();
-        *self.executions.edit(&id).expect("the execution is loaded") = execution;
+        self.executions.replace(after.clone());
         self.note_line(&after, Some(before.status), Some(after.status));
         self.follow(&before, &after);
         Ok(self.executions.find(&id).expect("the execution is loaded").status)

@@ -215,6 +215,10 @@ impl Row for Member {
         self.key
     }
 
+    fn version(&self) -> Version {
+        self.version
+    }
+
     fn version_mut(&mut self) -> &mut Version {
         &mut self.version
     }

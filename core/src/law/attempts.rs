@@ -5,11 +5,10 @@ use alloc::format;
 
 use serde_json::Value;
 
-use super::{Change, Verdict, demand};
+use super::{Change, Verdict, View, demand};
 use crate::catalogue::LawId::{S5, S8, S25, S28};
 use crate::execution::Execution;
 use crate::history::History;
-use crate::snapshot::Snapshot;
 use crate::status::Status;
 
 /// S5: attempts only go forward, an attempt keeps its worker, and only the newest is listened to.
@@ -86,8 +85,8 @@ pub(super) fn acted_once(history: &History) -> Verdict {
 }
 
 /// S28: no more failures and losses than the policy allows.
-pub(super) fn budget(snapshot: &Snapshot) -> Verdict {
-    for execution in snapshot.executions.iter() {
+pub(super) fn budget(view: &View<'_>) -> Verdict {
+    for execution in view.executions() {
         let Execution { id, failures, losses, policy, .. } = execution;
         // The last failure and the last loss are those that end it.
         let last = u32::from(execution.status.is_terminal());

@@ -3,15 +3,14 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 
-use super::{Change, Verdict, demand};
+use super::{Change, Verdict, View, demand};
 use crate::catalogue::LawId::{S6, S22};
 use crate::execution::Execution;
 use crate::history::History;
-use crate::snapshot::Snapshot;
 
 /// S6: nothing more is due for what is over.
-pub(super) fn ends(snapshot: &Snapshot) -> Verdict {
-    for execution in snapshot.executions.iter().filter(|e| e.status.is_terminal()) {
+pub(super) fn ends(view: &View<'_>) -> Verdict {
+    for execution in view.executions().filter(|e| e.status.is_terminal()) {
         demand(S6, execution.wake_at.is_none(), || {
             format!("{} is {} and something is still due", execution.id, execution.status)
         })?;

@@ -2,7 +2,7 @@
 
 use alloc::format;
 
-use super::{Verdict, demand};
+use super::{Verdict, View, demand};
 use crate::catalogue::LawId::S11;
 use crate::execution::Execution;
 use crate::snapshot::Snapshot;
@@ -10,10 +10,10 @@ use crate::status::Status;
 
 /// S11: every execution that is not over has a handle, in the state alone: messages are hints and
 /// may all be lost.
-pub(super) fn alive(snapshot: &Snapshot) -> Verdict {
-    for execution in snapshot.executions.iter() {
+pub(super) fn alive(view: &View<'_>) -> Verdict {
+    for execution in view.executions() {
         let (id, status) = (execution.id, execution.status);
-        demand(S11, has_handle(snapshot, execution), || {
+        demand(S11, has_handle(view.rows(), execution), || {
             format!("{id} is {status} and nothing will ever look at it again")
         })?;
     }

@@ -1,12 +1,10 @@
 //! S2 and S4: strict order, and one place in line for life.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 
-use super::{Change, Verdict, demand, took_slot};
+use super::{Change, Verdict, View, demand, took_slot};
 use crate::catalogue::LawId::{S2, S4};
 use crate::execution::Execution;
-use crate::snapshot::Snapshot;
 use crate::status::Status;
 
 /// S2: nobody gets a slot past somebody who stood further ahead, before and after.
@@ -30,11 +28,11 @@ pub(super) fn first_come(change: &Change<'_>) -> Verdict {
 }
 
 /// S4: no two executions have the same place in a line.
-pub(super) fn one_place(snapshot: &Snapshot) -> Verdict {
-    let mut places = BTreeMap::new();
-    for execution in snapshot.executions.iter() {
+pub(super) fn one_place(view: &View<'_>) -> Verdict {
+    for execution in view.executions() {
         let Some(order) = execution.order else { continue };
-        let other = places.insert((&execution.queue, order), execution.id);
+        let mut at_it = view.rows().executions.at_order(&execution.queue, order);
+        let other = at_it.find(|other| *other != execution.id);
         demand(S4, other.is_none(), || {
             format!("{} and {other:?} both have {order} in {}", execution.id, execution.queue)
         })?;

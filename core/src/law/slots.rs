@@ -3,12 +3,11 @@
 use alloc::collections::BTreeSet;
 use alloc::format;
 
-use super::{Change, Verdict, demand, took_slot};
+use super::{Change, Verdict, View, demand, took_slot};
 use crate::catalogue::LawId::{S1, S3};
 use crate::execution::Execution;
 use crate::id::QueueKey;
 use crate::queue::Queue;
-use crate::snapshot::Snapshot;
 
 /// S1: nobody gets a slot in a commit after which the holders are more than the limit allows.
 pub(super) fn limit(change: &Change<'_>) -> Verdict {
@@ -40,10 +39,10 @@ fn wider(one: Option<u32>, other: Option<u32>) -> Option<u32> {
 }
 
 /// S3: whoever holds a slot was given a place by that queue.
-pub(super) fn owners(snapshot: &Snapshot) -> Verdict {
-    let holders = snapshot.executions.iter().filter(|execution| execution.status.holds_slot());
+pub(super) fn owners(view: &View<'_>) -> Verdict {
+    let holders = view.executions().filter(|execution| execution.status.holds_slot());
     for Execution { id, queue: key, order, .. } in holders {
-        let queue = snapshot.queues.get(key);
+        let queue = view.rows().queues.get(key);
         let given = queue.is_some_and(|queue| order.is_some_and(|order| order < queue.next_order));
         demand(S3, given, || format!("{id} holds a slot of {key} and was never let in"))?;
     }

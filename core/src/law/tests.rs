@@ -35,7 +35,7 @@ enum Evidence {
 /// Judges the evidence by one predicate.
 fn judge_by(check: &Check, evidence: &Evidence) -> Verdict {
     match (check, evidence) {
-        (Check::Snapshot(holds), Evidence::Rows(rows)) => holds(rows),
+        (Check::Snapshot(holds), Evidence::Rows(rows)) => holds(&View::whole(rows)),
         (Check::Change(holds), Evidence::Commit(commit, after)) => {
             let settings = Settings { max_queue_length: 1, ..Settings::DEFAULT };
             holds(&Change { commit, after, settings: &settings })
@@ -102,7 +102,7 @@ fn rows(executions: impl IntoIterator<Item = Execution>) -> Snapshot {
     let mut snapshot = Snapshot::new();
     snapshot.queues.insert("q".into(), queue());
     snapshot.workers.insert("ada".into(), worker(WorkerState::Active));
-    executions.into_iter().for_each(|execution| snapshot.executions.put(execution));
+    executions.into_iter().for_each(|execution| drop(snapshot.executions.put(execution)));
     snapshot
 }
 

@@ -2,13 +2,12 @@
 
 use alloc::format;
 
-use super::{Verdict, demand};
+use super::{Verdict, View, demand};
 use crate::catalogue::LawId::S23;
-use crate::snapshot::Snapshot;
 
 /// S23: each status reads back as itself, and the rows agree with it on what is over.
-pub(super) fn words(snapshot: &Snapshot) -> Verdict {
-    for execution in snapshot.executions.iter() {
+pub(super) fn words(view: &View<'_>) -> Verdict {
+    for execution in view.executions() {
         let (id, status) = (execution.id, execution.status);
         demand(S23, status.as_str().parse() == Ok(status), || format!("{id}: `{status}`"))?;
         demand(S23, execution.ended_at.is_some() == status.is_terminal(), || {
@@ -18,7 +17,7 @@ pub(super) fn words(snapshot: &Snapshot) -> Verdict {
             format!("{id} is {status} and its run takes it for ended")
         })?;
     }
-    for visit in snapshot.visits.values() {
+    for visit in view.visits() {
         let over = visit.status.is_none_or(crate::status::Status::is_terminal);
         demand(S23, over, || format!("{} ended as {:?}", visit.key, visit.status))?;
     }

@@ -1,29 +1,29 @@
 //! S14 to S17, S31 and L5: each step of a workflow once, whole, in its window, and none forgotten.
 
-use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::{Change, Verdict, demand};
+use super::{Change, Verdict, View, demand};
 use crate::catalogue::LawId::{L5, S14, S15, S16, S17, S31};
 use crate::decision::ItemPage;
 use crate::execution::Execution;
-use crate::snapshot::Snapshot;
 use crate::status::Status;
 use crate::workflow::{Visit, VisitState};
 
 /// S14: one execution for each place, and each place belongs to a counted visit.
-pub(super) fn unique(snapshot: &Snapshot) -> Verdict {
-    let mut places = BTreeSet::new();
-    for execution in snapshot.executions.iter() {
+pub(super) fn unique(view: &View<'_>) -> Verdict {
+    let rows = view.rows();
+    for execution in view.executions() {
         let Some(place) = &execution.place else { continue };
-        demand(S14, places.insert(place), || format!("{place} exists twice"))?;
-        demand(S14, snapshot.visits.contains_key(&place.task), || {
+        let mut at_it = rows.executions.all_at(place);
+        let alone = at_it.all(|other| other.id == execution.id);
+        demand(S14, alone, || format!("{place} exists twice"))?;
+        demand(S14, rows.visits.contains_key(&place.task), || {
             format!("{} is at {place}, which was never visited", execution.id)
         })?;
     }
-    for key in snapshot.visits.keys() {
-        let run = snapshot.runs.get(&key.run);
+    for key in view.visits().map(|visit| &visit.key) {
+        let run = rows.runs.get(&key.run);
         let visits = run.and_then(|run| run.visits.get(&key.task)).copied().unwrap_or(0);
         demand(S14, key.occurrence < visits, || format!("{key} was not counted by its run"))?;
     }
@@ -32,10 +32,11 @@ pub(super) fn unique(snapshot: &Snapshot) -> Verdict {
 
 /// S15: the executions of a visit are the first of its list, all of it once it has completed, and
 /// its list is stored whole.
-pub(super) fn expanded(snapshot: &Snapshot) -> Verdict {
-    for visit in snapshot.visits.values() {
+pub(super) fn expanded(view: &View<'_>) -> Verdict {
+    for visit in view.visits() {
         let key = &visit.key;
-        let places: Vec<Option<u32>> = snapshot
+        let places: Vec<Option<u32>> = view
+            .rows()
             .executions
             .items(key)
             .map(|execution| execution.place.as_ref().and_then(|place| place.index))
@@ -52,21 +53,21 @@ pub(super) fn expanded(snapshot: &Snapshot) -> Verdict {
         demand(S15, !visit.listed || whole || cut_short, || {
             format!("{key}: {} for {} elements", visit.total, visit.elements)
         })?;
-        let sizes: Vec<usize> = snapshot.pages_of(key).map(|(_, items)| items.len()).collect();
+        let sizes: Vec<usize> = view.rows().pages_of(key).map(|(_, items)| items.len()).collect();
         let (size, elements) = (ItemPage::SIZE as usize, visit.elements as usize);
         let stored = sizes.iter().sum::<usize>() == elements
             && sizes.iter().rev().skip(1).all(|len| *len == size)
-            && snapshot.pages_of(key).map(|(page, _)| page).eq(0..sizes.len() as u32);
+            && view.rows().pages_of(key).map(|(page, _)| page).eq(0..sizes.len() as u32);
         demand(S15, stored, || format!("{key}: {elements} elements in pages of {sizes:?}"))?;
     }
     Ok(())
 }
 
 /// S16: what a visit counts is what was folded into it.
-pub(super) fn counted(snapshot: &Snapshot) -> Verdict {
-    for visit in snapshot.visits.values() {
+pub(super) fn counted(view: &View<'_>) -> Verdict {
+    for visit in view.visits() {
         let (mut ended, mut failed, mut timed_out) = (0, 0, 0);
-        for item in snapshot.executions.items(&visit.key).filter(|item| item.folded) {
+        for item in view.rows().executions.items(&visit.key).filter(|item| item.folded) {
             ended += 1;
             failed += u32::from(item.status != Status::Completed);
             timed_out += u32::from(item.status == Status::TimedOut);
@@ -105,9 +106,10 @@ pub(super) fn grows(change: &Change<'_>) -> Verdict {
 
 /// S17: no more executions of a visit are under way than its window lets through. What has ended
 /// leaves the window when it is folded in.
-pub(super) fn window(snapshot: &Snapshot) -> Verdict {
-    for visit in snapshot.visits.values() {
-        let under_way = snapshot.executions.items(&visit.key).filter(|item| !item.folded).count();
+pub(super) fn window(view: &View<'_>) -> Verdict {
+    for visit in view.visits() {
+        let under_way =
+            view.rows().executions.items(&visit.key).filter(|item| !item.folded).count();
         demand(S17, under_way <= visit.concurrency as usize, || {
             format!("{}: {under_way} of at most {} under way", visit.key, visit.concurrency)
         })?;
@@ -116,8 +118,8 @@ pub(super) fn window(snapshot: &Snapshot) -> Verdict {
 }
 
 /// L5: a visit that enough predecessors have reached is started in that very commit.
-pub(super) fn joined(snapshot: &Snapshot) -> Verdict {
-    for visit in snapshot.visits.values() {
+pub(super) fn joined(view: &View<'_>) -> Verdict {
+    for visit in view.visits() {
         let reached = !visit.arrived.is_empty() && visit.arrived.len() >= visit.needed as usize;
         // Ended without a status: its run has ended and nothing had started it.
         let idle = visit.state == VisitState::Waiting || (is_over(visit) && visit.status.is_none());

@@ -3,12 +3,15 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use super::Snapshot;
 use crate::decision::{Changed, ItemPage, Writes};
 use crate::execution::Execution;
+use crate::history::{Commit, RowChange};
 use crate::id::{ExecutionId, QueueKey, Version};
 use crate::status::Status;
+use crate::time::Timestamp;
 use crate::unit::Row;
 use crate::workflow::Visit;
 
@@ -57,20 +60,38 @@ impl Snapshot {
     /// # Errors
     /// If a row has moved on, a key is taken, or a row is impossible.
     pub fn apply(&mut self, writes: &Writes) -> Result<(), Conflict> {
-        self.check(writes)?;
-        put(&mut self.workers, &writes.workers);
-        put(&mut self.queues, &writes.queues);
-        put(&mut self.runs, &writes.runs);
-        put(&mut self.visits, &writes.visits);
-        for execution in writes.executions.inserted.iter().chain(&writes.executions.updated) {
-            self.executions.put(execution.clone());
+        self.take(writes.clone()).map(drop)
+    }
+
+    /// The same; answers with what changed. This is the one place where changes are derived. When
+    /// they were made, and who spoke for them, is for the caller to say.
+    ///
+    /// # Errors
+    /// As [`Snapshot::apply`].
+    pub fn take(&mut self, writes: Writes) -> Result<Commit, Conflict> {
+        self.check(&writes)?;
+        let mut executions = Vec::new();
+        for after in writes.executions.inserted.into_iter().chain(writes.executions.updated) {
+            let before = self.executions.put(after.clone());
+            executions.push(RowChange { before, after });
         }
         self.parameters.extend(writes.parameters.iter().cloned());
         self.results.extend(writes.results.iter().cloned());
         for ItemPage { visit, page, items } in &writes.items {
             self.items.insert((visit.clone(), *page), items.clone());
         }
-        Ok(())
+        Ok(Commit {
+            at: Timestamp::ZERO,
+            voices: None,
+            workers: put(&mut self.workers, writes.workers),
+            queues: put(&mut self.queues, writes.queues),
+            executions,
+            runs: put(&mut self.runs, writes.runs),
+            visits: put(&mut self.visits, writes.visits),
+            parameters: writes.parameters,
+            results: writes.results,
+            items: writes.items,
+        })
     }
 
     /// What [`Snapshot::apply`] would say, without doing it.
@@ -96,7 +117,7 @@ impl Snapshot {
             if let Some(idempotency) = &execution.idempotency {
                 let key = &idempotency.key;
                 let free = self.executions.submitted_with(key).is_none() && keys.insert(key);
-                unique(free, format!("idempotency key `{key}`"))?;
+                unique(free, format_args!("idempotency key `{key}`"))?;
             }
             if let Some(place) = &execution.place {
                 let free = self.executions.at(place).is_none() && places.insert(place);
@@ -140,13 +161,16 @@ impl Snapshot {
         let mut seen = BTreeSet::new();
         for (id, _) in &writes.parameters {
             check(new.contains(id), id, "parameters come with a new execution only")?;
-            unique(seen.insert(*id), format!("parameters of {id}"))?;
+            unique(seen.insert(*id), format_args!("parameters of {id}"))?;
         }
         let mut seen = BTreeSet::new();
         for (id, _) in &writes.results {
             let known = self.execution(*id).is_some() || new.contains(id);
             check(known, id, "a result of no execution")?;
-            unique(!self.results.contains_key(id) && seen.insert(*id), format!("result of {id}"))?;
+            unique(
+                !self.results.contains_key(id) && seen.insert(*id),
+                format_args!("result of {id}"),
+            )?;
         }
         let mut seen = BTreeSet::new();
         for page in &writes.items {
@@ -170,13 +194,12 @@ where
     let mut seen = BTreeSet::new();
     for row in &changed.inserted {
         let key = row.key();
-        unique(stored(&key).is_none() && seen.insert(key.clone()), format!("{key:?}"))?;
-        let first = row.clone().version_mut().0 == 0;
-        check(first, format!("{key:?}"), "a new row has version 0")?;
+        unique(stored(&key).is_none() && seen.insert(key.clone()), format_args!("{key:?}"))?;
+        check(row.version().0 == 0, format_args!("{key:?}"), "a new row has version 0")?;
     }
     for row in &changed.updated {
         let key = row.key();
-        let (found, next) = (stored(&key), *row.clone().version_mut());
+        let (found, next) = (stored(&key), row.version());
         let fresh = found.is_some_and(|version| version.next() == next) && seen.insert(key.clone());
         if !fresh {
             let expected = Version(next.0.saturating_sub(1));
@@ -186,10 +209,12 @@ where
     Ok(())
 }
 
-fn put<R: Row>(rows: &mut BTreeMap<R::Key, R>, changed: &Changed<R>) {
-    for row in changed.inserted.iter().chain(&changed.updated) {
-        rows.insert(row.key(), row.clone());
-    }
+fn put<R: Row>(rows: &mut BTreeMap<R::Key, R>, changed: Changed<R>) -> Vec<RowChange<R>> {
+    let rows = changed.inserted.into_iter().chain(changed.updated).map(|after| {
+        let before = rows.insert(after.key(), after.clone());
+        RowChange { before, after }
+    });
+    rows.collect()
 }
 
 fn check_execution(execution: &Execution) -> Result<(), Conflict> {

@@ -17,6 +17,9 @@ pub trait Row: Clone + PartialEq {
     /// Its key.
     fn key(&self) -> Self::Key;
 
+    /// Its version.
+    fn version(&self) -> Version;
+
     /// Its version, to be raised with every write.
     fn version_mut(&mut self) -> &mut Version;
 }
@@ -29,6 +32,10 @@ macro_rules! row {
 
             fn key(&self) -> $key {
                 self.$field.clone()
+            }
+
+            fn version(&self) -> Version {
+                self.version
             }
 
             fn version_mut(&mut self) -> &mut Version {
@@ -75,8 +82,7 @@ impl<R: Row> Default for Rows<R> {
 impl<R: Row> Rows<R> {
     /// Adds a row that the store has. A row that is already here stays as it is.
     pub fn load(&mut self, row: R) {
-        let entry = Entry { now: row.clone(), origin: Origin::Loaded };
-        self.rows.entry(row.key()).or_insert(entry);
+        self.rows.entry(row.key()).or_insert(Entry { now: row, origin: Origin::Loaded });
     }
 
     /// Adds a row that the store does not have.
@@ -99,6 +105,16 @@ impl<R: Row> Rows<R> {
         Some(&mut entry.now)
     }
 
+    /// Puts another row in the place of the one with its key. Whether there is one.
+    pub fn replace(&mut self, row: R) -> bool {
+        let Some(entry) = self.rows.get_mut(&row.key()) else { return false };
+        let before = core::mem::replace(&mut entry.now, row);
+        if matches!(entry.origin, Origin::Loaded) {
+            entry.origin = Origin::Touched(before);
+        }
+        true
+    }
+
     /// All rows by key.
     pub fn iter(&self) -> impl Iterator<Item = &R> {
         self.rows.values().map(|entry| &entry.now)
@@ -114,8 +130,7 @@ impl<R: Row> Rows<R> {
                 Origin::New => changed.inserted.push(now),
                 Origin::Touched(before) if before == now => *unchanged += 1,
                 Origin::Touched(_) => {
-                    let version = now.version_mut();
-                    *version = version.next();
+                    *now.version_mut() = now.version().next();
                     changed.updated.push(now);
                 }
             }

@@ -7,6 +7,7 @@ mod heal;
 mod mutants;
 mod op;
 mod plan;
+mod touched;
 mod toy;
 mod world;
 

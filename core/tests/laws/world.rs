@@ -133,7 +133,10 @@ impl World {
         let commit = self.history.commits().last().expect("a commit was just made");
         let change = Change { commit, after: &self.snapshot, settings: &self.settings };
         holds(law::check_change(&change));
-        holds(law::check_snapshot(&self.snapshot));
+        let whole = law::check_snapshot(&self.snapshot);
+        let law = |verdict: &law::Verdict| verdict.as_ref().err().map(|violation| violation.law);
+        assert_eq!(law(&law::check_touched(&change)), law(&whole), "what it touched, and all rows");
+        holds(whole);
     }
 
     /// The executions that satisfy `wanted`.
