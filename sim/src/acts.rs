@@ -117,6 +117,7 @@ impl World {
             Disturb::PauseQueue { action, .. } => {
                 deployment.ask_to_change(action, QueueChange::Pause(true));
             }
+            Disturb::Cordon { node: name, .. } => deployment.ask_to_cordon(name, true),
             Disturb::Reconfigure { node: name, batch_size, sweep_interval_ms, half_lease } => {
                 if let Some(node) = node(name) {
                     let interval = Span::from_millis(*sweep_interval_ms);
@@ -144,6 +145,7 @@ impl World {
             }
             Disturb::StoreDown { .. } => self.set_store_down(false),
             Disturb::BrokerDown { .. } => self.set_broker_down(false),
+            Disturb::Cordon { node: name, .. } => deployment.ask_to_cordon(name, false),
             Disturb::PauseQueue { action, .. } => {
                 deployment.ask_to_change(action, QueueChange::Pause(false));
             }
@@ -181,6 +183,7 @@ impl World {
         self.heal_all();
         self.log(Node::WORLD, &kinds::SECOND_ACT, &[]);
         self.release_queues(deployment).await;
+        self.release_workers(deployment).await;
         let mut watch = Watch::new(deployment);
         while !(ledger.is_settled() && self.see_rows(law::quiescent).is_ok()) {
             self.wait(LOOK_EVERY).await;
@@ -192,6 +195,19 @@ impl World {
         self.demand_no_leak().await;
         self.judge_the_whole();
         ledger.judge(self);
+    }
+
+    /// Takes back what operators did, so that everything can end.
+    async fn release_workers(&self, deployment: &Deployment) {
+        let cordoned: Vec<String> = self.see_rows(|rows| {
+            let cordoned = rows.workers.values().filter(|worker| worker.cordoned);
+            cordoned.map(|worker| worker.name.to_string()).collect()
+        });
+        for worker in cordoned {
+            while !deployment.cordon(&worker, false).await {
+                self.wait(LOOK_EVERY).await;
+            }
+        }
     }
 
     /// Takes back what operators did, so that everything can end.
@@ -241,7 +257,6 @@ impl World {
             self.violate(violation.law, violation.what);
         }
     }
-}
 
     /// L12: what failed although nobody interfered has spent its whole budget, and no more.
     fn judge_retries(&self) -> law::Verdict {
@@ -264,3 +279,4 @@ impl World {
             }
         })
     }
+}

@@ -319,7 +319,8 @@ impl World {
                     state.send(&mut chance, now, &address, (id, &message))
                 };
                 if let Some(strike) = strike {
-                    self.strike(Node::WORLD, strike);
+                    let topic = topic_name(&message);
+                    self.strike(Node::WORLD, strike, &|wanted| wanted == topic);
                 }
                 if fate == Fate::Lost {
                     self.log(Node::WORLD, &kinds::LOST, &[id, topic]);

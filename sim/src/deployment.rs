@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use steadfast_core::execution::Idempotency;
 use steadfast_core::submit::Submission;
+use steadfast_core::worker::WorkerInput;
 use steadfast_core::{ActionRef, ExecutionId, Span, Transport, WorkerName};
 use steadfast_services::assembly::{Doors, open_doors, start_executor};
 use steadfast_services::port::Runner;
@@ -294,15 +295,36 @@ impl Deployment {
         key: Option<&str>,
     ) -> Option<Result<ExecutionId, String>> {
         let (_, _, doors) = self.door()?;
-        let prepared = self.0.library.prepare(action, parameters.clone());
-        let fingerprint = format!("{action} {parameters}");
-        let idempotency = key.map(|key| Idempotency { key: key.to_owned(), fingerprint });
-        let submission = Submission { prepared, idempotency, retry_of: None };
-        let answer = doors.submitter.send(submission).await.ok()?;
+        let answer = doors.submitter.send(self.submission(action, &parameters, key)).await.ok()?;
         Some(match answer {
             Ok(submitted) => Ok(submitted.id()),
             Err(error) => Err(error.to_string()),
         })
+    }
+
+    fn submission(&self, action: &str, parameters: &Value, key: Option<&str>) -> Submission {
+        let prepared = self.0.library.prepare(action, parameters.clone());
+        let fingerprint = format!("{action} {parameters}");
+        let idempotency = key.map(|key| Idempotency { key: key.to_owned(), fingerprint });
+        Submission { prepared, idempotency, retry_of: None }
+    }
+
+    /// Two clients submit with one key at once, each at an API node of its own. `None` for one that
+    /// was not answered.
+    pub async fn submit_at_two_doors(
+        &self,
+        key: &str,
+        one: (&str, Value),
+        other: (&str, Value),
+    ) -> (Option<Result<ExecutionId, String>>, Option<Result<ExecutionId, String>>) {
+        let doors: Vec<Doors> =
+            lock(&self.0.posts.apis).values().map(|(_, _, doors)| doors.clone()).collect();
+        let submit = async |doors: Option<&Doors>, (action, parameters): (&str, Value)| {
+            let answer = doors?.submitter.send(self.submission(action, &parameters, Some(key)));
+            let answer = madsim::time::timeout(CLIENT_PATIENCE, answer).await.ok()?.ok()?;
+            Some(answer.map(|submitted| submitted.id()).map_err(|error| error.to_string()))
+        };
+        tokio::join!(submit(doors.first(), one), submit(doors.last(), other))
     }
 
     /// Submits until it is accepted, with a key of its own, and returns the execution.
@@ -330,6 +352,41 @@ impl Deployment {
         self.world().strike_node(crate::fault::Fault::Cancel, Node::WORLD);
         self.operate(0, id.0, move |env| async move { control::cancel(&env, id).await.is_ok() })
             .await
+    }
+
+    /// Cordons a worker, or takes that back, as soon as an API node does it, and does not wait.
+    pub fn ask_to_cordon(&self, worker: &str, cordoned: bool) {
+        let (deployment, worker) = (self.clone(), worker.to_owned());
+        let Some(handle) = self.0.apis.first().and_then(|api| self.world().handle_of(*api)) else {
+            return;
+        };
+        handle.spawn(async move { deployment.cordon(&worker, cordoned).await });
+    }
+
+    /// Cordons a worker, or takes that back. Whether somebody heard it.
+    pub async fn cordon(&self, worker: &str, cordoned: bool) -> bool {
+        self.world().strike_node(crate::fault::Fault::Cordon, Node::WORLD);
+        let name = WorkerName::new(worker);
+        let input = WorkerInput::Cordon(cordoned);
+        self.operate(
+            2,
+            0,
+            move |env| async move { control::tell(&env, &name, input).await.is_ok() },
+        )
+        .await
+    }
+
+    /// An operator orders that a worker takes nothing new. Whether somebody heard it.
+    pub async fn order_to_drain(&self, worker: Node) -> bool {
+        self.world().strike_node(crate::fault::Fault::Drain, worker);
+        let name = WorkerName::new(&*self.world().name_of(worker));
+        let order = WorkerInput::AskToDrain;
+        self.operate(
+            3,
+            0,
+            move |env| async move { control::tell(&env, &name, order).await.is_ok() },
+        )
+        .await
     }
 
     /// Changes all queues of an action as soon as an API node does it, and does not wait.

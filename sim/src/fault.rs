@@ -209,6 +209,8 @@ faults! {
         ChangeLimit = "change_limit",
         /// An operator pauses a queue, or lets it go on.
         PauseQueue = "pause_queue",
+        /// An operator cordons a worker, or lets it take work again.
+        Cordon = "cordon",
         /// A node comes back with another configuration.
         Reconfigure = "reconfigure",
         /// An operator drains a worker.

@@ -235,6 +235,13 @@ pub enum Disturb {
         /// When it is there again.
         back_after_ms: u64,
     },
+    /// Cordon a worker: it takes nothing new.
+    Cordon {
+        /// Which.
+        node: String,
+        /// For how long.
+        for_ms: u64,
+    },
     /// Start a node again with another configuration than the others have.
     Reconfigure {
         /// Whose.
@@ -261,7 +268,8 @@ impl Disturb {
             | Self::Clock { for_ms, .. }
             | Self::StoreDown { for_ms }
             | Self::BrokerDown { for_ms }
-            | Self::PauseQueue { for_ms, .. } => *for_ms,
+            | Self::PauseQueue { for_ms, .. }
+            | Self::Cordon { for_ms, .. } => *for_ms,
             Self::StoreClock { .. }
             | Self::StoreRestart
             | Self::BrokerRestart

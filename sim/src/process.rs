@@ -171,7 +171,7 @@ impl Process {
             lock(&self.world.0.chance).pass(site, subject, &by)
         };
         if let Some(strike) = passage.strike {
-            self.world.strike(self.node, strike);
+            self.world.strike(self.node, strike, does);
         }
         if passage.strike == Some(Strike::Crash) {
             self.world.crash(self, passage.entropy);

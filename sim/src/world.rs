@@ -1,11 +1,12 @@
 //! The deployment that a story acts on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use madsim::time::TimeHandle;
+use steadfast_core::Status;
 use steadfast_services::port::Counter;
 use tokio::sync::Notify;
 
@@ -15,12 +16,12 @@ use crate::fault::{Fault, Strike};
 use crate::law::{Law, WorldLaw};
 use crate::physical::Physical;
 use crate::process::Lives;
-use crate::record::Record;
 use crate::promises::Promises;
+use crate::record::Record;
 use crate::sync::lock;
 use crate::{
-    Case, Checker, Event, Fact, Kind, Node, Plan, Settings, SimTime, Stream, broker, database,
-    kinds,
+    Case, Checker, Event, Fact, Kind, Node, Plan, Settings, SimTime, Stream, broker, cells,
+    database, kinds,
 };
 
 /// What a clock that is right shows when a run begins: 2026-01-01.
@@ -49,8 +50,8 @@ pub(crate) struct Shared {
     pub(crate) database: Mutex<database::State>,
     pub(crate) broker: Mutex<broker::State>,
     pub(crate) physical: Mutex<Physical>,
-    submissions: AtomicU64,
     pub(crate) promises: Mutex<Promises>,
+    submissions: AtomicU64,
     /// What is to be let go of before the world may end.
     pub(crate) last_acts: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
     /// One clone for each process that has not been dropped.
@@ -81,8 +82,8 @@ impl World {
             database: Mutex::new(database::State::with_bug(settings.planted)),
             broker: Mutex::default(),
             physical: Mutex::default(),
-            submissions: AtomicU64::new(0),
             promises: Mutex::default(),
+            submissions: AtomicU64::new(0),
             last_acts: Mutex::default(),
             breath: Arc::new(()),
             closed: Notify::new(),
@@ -157,13 +158,38 @@ impl World {
         lock(&self.0.chance).struck().to_vec()
     }
 
-    pub(crate) fn strike(&self, node: Node, strike: Strike) {
+    pub(crate) fn strike(&self, node: Node, strike: Strike, does: &dyn Fn(&str) -> bool) {
+        if let Some(cell) = cells::of_strike(strike, does) {
+            self.cover(cell);
+        }
         self.change(|record, now| record.strike(now, strike.name(), node));
         self.log(node, &kinds::STRUCK, &[strike as u64]);
     }
 
     pub(crate) fn strike_node(&self, fault: Fault, node: Node) {
+        self.cover_blow(fault, node);
         self.change(|record, now| record.strike(now, fault.name(), node));
+    }
+
+    /// Counts what the attempts of a node were doing when a fault met it.
+    fn cover_blow(&self, fault: Fault, node: Node) {
+        let name = self.name_of(node);
+        if !name.starts_with("worker") {
+            return;
+        }
+        let mut met: BTreeSet<Option<Status>> = self.see_rows(|rows| {
+            let held = rows.executions.iter().filter(|e| {
+                let holder = e.worker.as_ref().is_some_and(|holder| holder.name.as_str() == name);
+                holder && e.status.has_live_attempt()
+            });
+            held.map(|e| Some(e.status)).collect()
+        });
+        if met.is_empty() {
+            met.insert(None);
+        }
+        met.into_iter()
+            .filter_map(|status| cells::of_blow(fault, status))
+            .for_each(|c| self.cover(c));
     }
 
     /// The servers notice that the connections of a node are gone.

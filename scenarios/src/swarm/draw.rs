@@ -208,7 +208,11 @@ fn disturbances(
 
 fn operator(stream: &mut Stream, fleet: &FleetPlan, for_ms: u64) -> Disturb {
     let action = one_of(stream, &["sim.single", "sim.pair", "sim.step", "sim.keyed"]).to_owned();
-    match stream.below(4) {
+    match stream.below(5) {
+        4 => {
+            let worker = stream.within(1..=u64::from(fleet.workers));
+            Disturb::Cordon { node: format!("worker-{worker}"), for_ms }
+        }
         3 => {
             let sort = one_of(stream, &["worker", "executor"]);
             let most = if sort == "worker" { fleet.workers } else { fleet.executors };

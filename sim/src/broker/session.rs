@@ -143,11 +143,11 @@ impl SimSubscription {
     fn take(&self, max: usize) -> Result<Vec<Delivery>, Nothing> {
         let world = self.me.world();
         let now = world.now();
-        let mut state = lock(&world.0.broker);
+        let mut guard = lock(&world.0.broker);
+        let state = &mut *guard;
         if !state.channels.get(&self.number).is_some_and(|channel| channel.is_open) {
             return Err(Nothing::Closed);
         }
-        let state = &mut *state;
         if state.channels.get(&self.number).is_some_and(|c| c.sits_on_something(&state.plan, now)) {
             state.close_channels_of(self.number);
             return Err(Nothing::Closed);
@@ -179,7 +179,7 @@ impl SimSubscription {
                 channel.unsettled.insert(tag, entry);
             }
         }
-        drop(state);
+        drop(guard);
         for words in log {
             self.me.log(&kinds::DELIVERED, &words);
         }
