@@ -80,6 +80,11 @@ const WORKFLOWS: &[(&str, &str)] = &[
     ("flow.items", ITEMS),
     ("flow.narrow", NARROW),
     ("flow.nest", NEST),
+    ("flow.delayed", DELAYED),
+    ("flow.failing", FAILING),
+    ("flow.stubborn", STUBBORN),
+    ("flow.slow", SLOW),
+    ("flow.hurried", HURRIED),
 ];
 
 /// One after the other.
@@ -109,6 +114,7 @@ tasks:
   - name: each
     action: sim.step
     with_items: [1, 2, 3, 4, 5]
+    concurrency: 5
     input: { ms: 40, number: \"{{ item }}\" }
     next: [{ when: \"{{ succeeded() }}\", do: [after] }]
   - { name: after, action: sim.step, input: { ms: 10, all: \"{{ task.each.results | length }}\" } }
@@ -220,6 +226,7 @@ tasks:
   - name: each
     action: sim.step
     with_items: \"{{ parameters.numbers }}\"
+    concurrency: 300
     input: { ms: 5, number: \"{{ item }}\" }
     next: [{ do: [after] }]
   - { name: after, action: sim.step, input: { ms: 5, all: \"{{ task.each.results | length }}\" } }
@@ -240,4 +247,44 @@ tasks:
   - { name: one, action: flow.diamond, next: [{ do: [after] }] }
   - { name: two, action: flow.diamond, next: [{ do: [after] }] }
   - { name: after, action: sim.single, join: all, input: { ms: 10 } }
+";
+
+/// A task that begins a second after the one before it.
+const DELAYED: &str = "
+version: 1.0.0
+tasks:
+  - { name: early, action: sim.step, input: { ms: 5 }, next: [{ do: [late] }] }
+  - { name: late, action: sim.step, delay: 1, input: { ms: 5 } }
+";
+
+/// A run that fails.
+const FAILING: &str = "
+version: 1.0.0
+tasks:
+  - { name: only, action: sim.step, input: { ms: 5, fails: 99 } }
+";
+
+/// A run in a run that is tried again.
+const STUBBORN: &str = "
+version: 1.0.0
+tasks:
+  - { name: child, action: flow.failing, retry: { count: 1, delay: 1 }, next: [{ do: [after] }] }
+  - { name: after, action: sim.step, input: { ms: 5 } }
+";
+
+/// Two that work for long, and one after them.
+const SLOW: &str = "
+version: 1.0.0
+tasks:
+  - { name: one, action: sim.step, input: { ms: 20000 }, next: [{ do: [after] }] }
+  - { name: two, action: sim.single, input: { ms: 20000 }, next: [{ do: [after] }] }
+  - { name: after, action: sim.step, join: all, input: { ms: 5 } }
+";
+
+/// A run in a run that has too little time.
+const HURRIED: &str = "
+version: 1.0.0
+tasks:
+  - { name: child, action: flow.slow, timeout: 1, next: [{ do: [after] }] }
+  - { name: after, action: sim.step, input: { ms: 5 } }
 ";

@@ -14,7 +14,11 @@ pub(crate) const SCENARIO: Scenario = Scenario {
 };
 
 async fn tell(world: World) {
-    let deployment = Stage::of(&world).workers(3).executors(3).open();
+    let all_first = in_turn(&world, &[true, false]);
+    let stage = Stage::of(&world).workers(3).executors(3);
+    // Where executors assign work, items would not even begin without them.
+    let stage = if all_first { stage.carried_by(Transport::Postgres) } else { stage };
+    let deployment = stage.open();
     let run = deployment.enqueue("flow.list", json!({})).await;
     let items = [0, 1, 2, 3, 4];
     let mut each = Vec::new();
@@ -23,7 +27,6 @@ async fn tell(world: World) {
     }
     world.set_weather([(Strike::MessageDoubled, 500), (Strike::CommitAnswersLate, 50)]);
     world.at_the_next(commit("advance").about(each[0]), Strike::CommitRefused);
-    let all_first = in_turn(&world, &[true, false]);
     if all_first {
         // Those who would look are held until there is everything to see.
         world.until(began(each[0])).await;
@@ -32,7 +35,7 @@ async fn tell(world: World) {
     for item in &each {
         world.until(ended(*item)).await;
     }
-    let folded = world.see_rows(|rows| rows.executions.iter().filter(|e| e.folded).count());
+    let folded = world.executions_of(run, "each").iter().filter(|item| item.folded).count();
     if folded == 0 {
         world.cover("all_had_ended_before_one_was_folded_in");
     }
