@@ -9,7 +9,7 @@ use steadfast_core::Status;
 use steadfast_core::catalogue::LawId;
 use steadfast_core::execution::Execution;
 use steadfast_core::law;
-use steadfast_core::queue::LimitOverride;
+use steadfast_core::queue::{LimitOverride, Queue};
 use steadfast_services::service::control::QueueChange;
 
 use crate::deployment::Deployment;
@@ -187,6 +187,9 @@ impl World {
         let mut watch = Watch::new(deployment);
         while !(ledger.is_settled() && self.see_rows(law::quiescent).is_ok()) {
             self.wait(LOOK_EVERY).await;
+            // What operators asked for in the first act may be done as late as now.
+            self.release_queues(deployment).await;
+            self.release_workers(deployment).await;
             if let Some(violation) = watch.look(self) {
                 self.violate(violation.law, violation.what);
                 std::future::pending::<()>().await;
@@ -213,7 +216,8 @@ impl World {
     /// Takes back what operators did, so that everything can end.
     async fn release_queues(&self, deployment: &Deployment) {
         let actions: std::collections::BTreeSet<String> = self.see_rows(|rows| {
-            rows.queues.values().map(|queue| queue.action.as_str().to_owned()).collect()
+            let touched = |queue: &&Queue| queue.paused || queue.operator_limit.is_some();
+            rows.queues.values().filter(touched).map(|q| q.action.as_str().to_owned()).collect()
         });
         for action in actions {
             for change in [QueueChange::Pause(false), QueueChange::Limit(None)] {
