@@ -7,8 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use steadfast_core::catalogue::{Applies, FAILURES as CATALOGUE, MUTANTS};
+use steadfast_scenarios::Scenario;
 use steadfast_scenarios::coverage::{Covered, FAILURES, GROUPS, render_scenarios};
-use steadfast_scenarios::{SCENARIOS, Scenario};
 use steadfast_sim::Settings;
 
 fn root() -> PathBuf {
@@ -34,7 +34,7 @@ fn every_failure_of_the_catalogue_is_answered() {
 }
 
 #[test]
-fn every_answer_names_scenarios_that_exist_and_every_scenario_is_an_answer() {
+fn every_answer_names_scenarios_that_exist() {
     let reports = GROUPS.iter().flat_map(|group| group.reports);
     let answers: Vec<(&str, Covered)> = FAILURES
         .iter()
@@ -45,10 +45,6 @@ fn every_answer_names_scenarios_that_exist_and_every_scenario_is_an_answer() {
         for name in covered.scenarios() {
             assert!(Scenario::named(name).is_some(), "{what} names {name}, which is not there");
         }
-    }
-    for scenario in SCENARIOS {
-        let named = answers.iter().any(|(_, covered)| covered.scenarios().contains(&scenario.name));
-        assert!(named, "nothing needs {}", scenario.name);
     }
 }
 
