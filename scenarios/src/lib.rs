@@ -12,6 +12,7 @@ mod hunt;
 mod library;
 mod meta;
 mod prelude;
+mod probe;
 mod queue;
 mod seeds;
 mod shrink;
@@ -115,4 +116,15 @@ pub static SCENARIOS: &[Scenario] = &[
     claim::retries_meet_their_end::SCENARIO,
     claim::two_sweepers::SCENARIO,
     fanout::a_list_expands_whole::SCENARIO,
+    probe::a_cancelled_run_stops_its_children::SCENARIO,
+    probe::a_delay_is_kept::SCENARIO,
+    probe::a_late_beat_is_enough::SCENARIO,
+    probe::a_line_beyond_what_is_seen::SCENARIO,
+    probe::a_stop_that_is_not_heard::SCENARIO,
+    probe::an_offer_meets_an_order_to_drain::SCENARIO,
+    probe::equal_workers_have_equal_shares::SCENARIO,
+    probe::one_key_at_two_doors::SCENARIO,
+    probe::runs_that_begin_again::SCENARIO,
+    probe::the_old_one_takes_its_leave::SCENARIO,
+    probe::waiting_has_an_end::SCENARIO,
 ];

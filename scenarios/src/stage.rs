@@ -58,6 +58,11 @@ impl Stage {
         self
     }
 
+    pub(crate) fn apis(mut self, count: u32) -> Self {
+        self.fleet.apis = count;
+        self
+    }
+
     pub(crate) fn executors(mut self, count: u32) -> Self {
         self.fleet.executors = count;
         self

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use steadfast_core::catalogue::LawId;
 use steadfast_core::execution::{Cause, Execution};
 use steadfast_core::{ExecutionId, Status};
 use steadfast_services::port::Counter;
@@ -177,6 +178,21 @@ impl Deployment {
         let twice = world.announced_twice();
         world.expect_that(&format!("each end is announced once; {twice:?}"), twice.is_empty());
         world.expect_that("no row was written in vain", world.redundant_writes() == 0);
+    }
+
+    /// L6: all workers are equal and there is work for more of them. None of them runs more than
+    /// another by as much as one of them has room for.
+    pub fn demand_equal_shares(&self) {
+        let world = self.world();
+        lock(&world.0.record).judged(LawId::L6.into(), 1);
+        let began =
+            |node: &Node| world.count_events(|e| e.node == *node && e.kind == &kinds::ACTION_BEGAN);
+        let shares: Vec<usize> = self.workers().iter().map(began).collect();
+        let (least, most) = (shares.iter().min().copied(), shares.iter().max().copied());
+        let apart = most.unwrap_or(0) - least.unwrap_or(0);
+        if apart >= self.fleet().capacity as usize {
+            world.violate(LawId::L6, format!("equal workers have begun {shares:?}"));
+        }
     }
 
     /// What is expected of an execution.

@@ -6,7 +6,27 @@ use crate::Scenario;
 const SWARM: &str = "swarm";
 
 /// The bugs for which the swarm takes too many seeds, and where they show sooner.
-pub const GROUNDS: &[(&str, &str)] = &[];
+pub const GROUNDS: &[(&str, &str)] = &[
+    ("lease_loss_ignored_by_worker", "cut_off_beyond_its_lease"),
+    ("fence_after_the_lease", "cut_off_beyond_its_lease"),
+    ("stop_only_heard_from_hints", "a_stop_that_is_not_heard"),
+    ("horizon_ignored", "a_line_beyond_what_is_seen"),
+    ("delay_not_armed", "a_delay_is_kept"),
+    ("draining_worker_accepts", "an_offer_meets_an_order_to_drain"),
+    ("busy_workers_count_as_none", "those_who_wait_are_left_alone"),
+    ("deregister_by_name", "the_old_one_takes_its_leave"),
+    ("beat_by_name", "two_processes_of_one_name"),
+    ("submit_key_checked_by_reading", "one_key_at_two_doors"),
+    ("abandoned_missing_from_terminal_set", "every_end_moves_its_run_on"),
+    ("queue_length_not_checked", "ends_without_a_worker"),
+    ("run_closed_by_item_status", "runs_that_begin_again"),
+    ("queue_timeout_not_armed", "waiting_has_an_end"),
+    ("failed_attempt_read_as_terminal", "runs_that_begin_again"),
+    ("children_query_lacks_abandoned", "every_end_moves_its_run_on"),
+    ("dispatch_to_the_first_worker", "equal_workers_have_equal_shares"),
+    ("beat_does_not_restore_active", "a_late_beat_is_enough"),
+    ("cancel_does_not_reach_children", "a_cancelled_run_stops_its_children"),
+];
 
 /// One quick catch for each law that can be broken today.
 pub const SHARP: &[&str] = &[];
