@@ -63,7 +63,6 @@ async fn unordered(world: World) {
     static HASHER: OnceLock<RandomState> = OnceLock::new();
     let mut map = HashMap::with_hasher(HASHER.get_or_init(RandomState::new).clone());
     map.extend((0..10).map(|key| (key, ())));
-    #[expect(clippy::iter_over_hash_type, reason = "this is the mistake that has to be seen")]
     for key in map.into_keys() {
         world.log(Node::WORLD, &SAID, &[key]);
     }
