@@ -19,7 +19,6 @@ const DUE: &[(&str, &str)] = &[
     ("S13", "no service plans effects yet"),
     ("S18", "no service uses barriers yet"),
     ("S26", "no service drains a transport yet"),
-    ("L6", "the share of each worker is a matter of one story, which counts it itself"),
     ("L8", "no service uses barriers or effects yet"),
     ("L9", "no service drains a transport yet"),
     ("L11", "the inspection endpoint is not part of the simulated deployment"),
