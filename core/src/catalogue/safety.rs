@@ -37,7 +37,6 @@ pub(super) const SAFETY: &[Law] = &[
             second copy.",
         mutants: &[
             "disowned_attempts_run_on",
-            "start_after_the_lease",
             "lease_loss_ignored_by_worker",
             "fence_after_the_lease",
             "superseded_worker_runs_on",

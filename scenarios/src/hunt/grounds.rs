@@ -7,11 +7,16 @@ const SWARM: &str = "swarm";
 
 /// The bugs for which the swarm takes too many seeds, and where they show sooner.
 pub const GROUNDS: &[(&str, &str)] = &[
+    ("disowned_attempts_run_on", "what_was_taken_away_stops"),
+    ("superseded_worker_runs_on", "what_was_taken_away_stops"),
     ("lease_loss_ignored_by_worker", "cut_off_beyond_its_lease"),
     ("fence_after_the_lease", "cut_off_beyond_its_lease"),
     ("stop_only_heard_from_hints", "a_stop_that_is_not_heard"),
     ("horizon_ignored", "a_line_beyond_what_is_seen"),
     ("delay_not_armed", "a_delay_is_kept"),
+    ("drain_keeps_claiming", "drain_meets_new_work"),
+    ("sweep_trusts_an_old_look", "a_name_that_comes_back"),
+    ("unknown_commit_taken_for_failure", "answers_that_are_lost"),
     ("draining_worker_accepts", "an_offer_meets_an_order_to_drain"),
     ("busy_workers_count_as_none", "those_who_wait_are_left_alone"),
     ("deregister_by_name", "the_old_one_takes_its_leave"),

@@ -62,7 +62,7 @@ pub(super) const LIVENESS: &[Mutant] = &[
         statement: "The guard against terminal runs also turns away a run whose attempt failed \
             with retries left.",
         law: L4,
-        also: &[S11, L14],
+        also: &[S11, L5, L14],
         due: Due::Now,
     },
     Mutant {

@@ -60,14 +60,6 @@ pub(super) const SAFETY: &[Mutant] = &[
         due: Due::Now,
     },
     Mutant {
-        name: "start_after_the_lease",
-        statement: "A worker starts what a claim answered without looking whether its lease has \
-            run out meanwhile.",
-        law: S1p,
-        also: &[],
-        due: Due::Now,
-    },
-    Mutant {
         name: "lease_loss_ignored_by_worker",
         statement: "A worker whose renewals fail lets its actions run on after its lease has \
             ended.",
