@@ -12,7 +12,6 @@ use crate::id::{ExecutionId, FencingToken, WorkerId};
 use crate::queue::Queue;
 use crate::snapshot::{Conflict, Snapshot};
 use crate::time::Timestamp;
-use crate::unit::Row;
 use crate::worker::Worker;
 use crate::workflow::{Run, Visit};
 
@@ -69,41 +68,6 @@ pub struct Word {
 }
 
 impl Commit {
-    /// What `writes` do to `before`.
-    #[must_use]
-    pub fn derive(
-        at: Timestamp,
-        voices: Option<Voices>,
-        before: &Snapshot,
-        writes: &Writes,
-    ) -> Self {
-        Self {
-            at,
-            voices,
-            workers: changes(&writes.workers, |key| before.workers.get(key)),
-            queues: changes(&writes.queues, |key| before.queues.get(key)),
-            executions: changes(&writes.executions, |key| before.execution(*key)),
-            runs: changes(&writes.runs, |key| before.runs.get(key)),
-            visits: changes(&writes.visits, |key| before.visits.get(key)),
-            parameters: writes.parameters.clone(),
-            results: writes.results.clone(),
-            items: writes.items.clone(),
-        }
-    }
-
-    /// Writes to `snapshot` and says what changed.
-    ///
-    /// # Errors
-    /// If the snapshot refuses; nothing is written then.
-    pub fn make(
-        at: Timestamp,
-        voices: Option<Voices>,
-        snapshot: &mut Snapshot,
-        writes: Writes,
-    ) -> Result<Self, Conflict> {
-        Ok(Self { at, voices, ..snapshot.take(writes)? })
-    }
-
     /// The writes that made it.
     #[must_use]
     pub fn writes(&self) -> Writes {
@@ -125,14 +89,6 @@ impl Commit {
     pub fn is_empty(&self) -> bool {
         self.writes().is_empty()
     }
-}
-
-fn changes<'a, R: Row + 'a>(
-    changed: &Changed<R>,
-    before: impl Fn(&R::Key) -> Option<&'a R>,
-) -> Vec<RowChange<R>> {
-    let rows = changed.inserted.iter().chain(&changed.updated);
-    rows.map(|row| RowChange { before: before(&row.key()).cloned(), after: row.clone() }).collect()
 }
 
 fn changed<R: Clone>(changes: &[RowChange<R>]) -> Changed<R> {
@@ -173,7 +129,8 @@ impl History {
         voices: Option<Voices>,
         writes: &Writes,
     ) -> Result<(), Conflict> {
-        self.commits.push(Commit::make(at, voices, snapshot, writes.clone())?);
+        let changes = snapshot.take(writes.clone())?;
+        self.commits.push(Commit { at, voices, ..changes });
         Ok(())
     }
 

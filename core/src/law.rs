@@ -22,7 +22,7 @@ mod vocabulary;
 mod worker;
 mod workflow;
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 
 use crate::catalogue::LawId;
 use crate::execution::Execution;
@@ -164,9 +164,8 @@ pub fn check_all(history: &History, settings: &Settings) -> Verdict {
     check_history(history)?;
     let mut after = Snapshot::new();
     for commit in history.commits() {
-        // A history that cannot be replayed was judged above.
-        if after.apply(&commit.writes()).is_err() {
-            return Ok(());
+        if let Err(conflict) = after.apply(&commit.writes()) {
+            return Err(Violation::new(LawId::S30, conflict.to_string()));
         }
         check_change(&Change { commit, after: &after, settings })?;
         check_snapshot(&after)?;

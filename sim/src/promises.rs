@@ -50,19 +50,22 @@ impl Promise {
 /// What each process has to say before it does anything else.
 pub(crate) type Promises = BTreeMap<Node, BTreeSet<Promise>>;
 
-/// The queues that `writes` can open or shorten, as far as they stand idle in `rows`.
-pub(crate) fn idle_queues(rows: &Snapshot, writes: &Writes) -> BTreeSet<QueueKey> {
+/// The queues that `writes` can open or shorten.
+pub(crate) fn queues_of(writes: &Writes) -> BTreeSet<QueueKey> {
     let executions = writes.executions.inserted.iter().chain(&writes.executions.updated);
     let queues = writes.queues.inserted.iter().chain(&writes.queues.updated);
-    let touched: BTreeSet<&QueueKey> =
-        executions.map(|e| &e.queue).chain(queues.map(|q| &q.key)).collect();
+    executions.map(|e| &e.queue).chain(queues.map(|q| &q.key)).cloned().collect()
+}
+
+/// Those of these queues that stand idle in `rows`.
+pub(crate) fn idle_queues(rows: &Snapshot, of: &BTreeSet<QueueKey>) -> BTreeSet<QueueKey> {
     let is_idle = |key: &&QueueKey| {
         rows.queues.get(*key).is_some_and(|queue| {
             let occupancy = rows.occupancy(key);
             occupancy.waiting > 0 && queue.has_room(&occupancy)
         })
     };
-    touched.into_iter().filter(is_idle).cloned().collect()
+    of.iter().filter(is_idle).cloned().collect()
 }
 
 /// What has to be said after an execution has moved so.

@@ -107,7 +107,10 @@ where
             biased;
             () = world.closed() => {}
             ended = story => match ended {
-                Ok(()) => world.change(|record, now| record.end(now)),
+                Ok(()) => {
+                    world.judge_rows();
+                    world.change(|record, now| record.end(now));
+                }
                 Err(_) => world.violate(
                     WorldLaw::Finishes,
                     format!("no end after {sim_time_max:?} of simulated time"),

@@ -195,10 +195,7 @@ fn none_exist<R: Row>(new: &[R], exists: impl Fn(&R::Key) -> bool) -> Load<()> {
 }
 
 fn versions<R: Row>(new: &[R], stored: impl Fn(&R::Key) -> Option<Version>) -> Load<()> {
-    let fresh = |row: &R| {
-        let next = *row.clone().version_mut();
-        stored(&row.key()).is_some_and(|version| version.next() == next)
-    };
+    let fresh = |row: &R| stored(&row.key()).is_some_and(|version| version.next() == row.version());
     conflict_if(!new.iter().all(fresh), "a row has moved on")
 }
 

@@ -45,11 +45,8 @@ impl State {
     }
 
     pub(super) fn find_ready_for(&self, runtimes: &BTreeSet<Runtime>) -> Vec<ExecutionId> {
-        let wanted = |e: &&Execution| {
-            e.status == Status::Ready
-                && matches!(&e.work, Work::Runtime(runtime) if runtimes.contains(runtime))
-        };
-        self.rows.executions.iter().filter(wanted).map(|e| e.id).collect()
+        let wanted = |e: &&Execution| matches!(&e.work, Work::Runtime(runtime) if runtimes.contains(runtime));
+        self.rows.executions.in_status(Status::Ready).filter(wanted).map(|e| e.id).collect()
     }
 
     pub(super) fn find_ended_children(
@@ -124,7 +121,9 @@ impl State {
 
     pub(super) fn find_due(&self, now: Timestamp, limit: u32) -> Vec<Pointer> {
         let due = |e: &&Execution| e.wake_at.is_some_and(|at| at <= now);
-        let mut due: Vec<&Execution> = self.rows.executions.iter().filter(due).collect();
+        let open = Status::ALL.iter().filter(|status| !status.is_terminal());
+        let open = open.flat_map(|status| self.rows.executions.in_status(*status));
+        let mut due: Vec<&Execution> = open.filter(due).collect();
         due.sort_by_key(|e| (e.wake_at, e.id));
         due.into_iter().take(limit as usize).map(pointer).collect()
     }
@@ -133,10 +132,11 @@ impl State {
         let orphan = |e: &&Execution| {
             let Some(holder) = &e.worker else { return false };
             let worker = self.rows.workers.get(&holder.name);
-            e.status.has_live_attempt()
-                && worker.is_none_or(|w| w.is_over() || w.incarnation != holder.incarnation)
+            worker.is_none_or(|w| w.is_over() || w.incarnation != holder.incarnation)
         };
-        self.rows.executions.iter().filter(orphan).take(limit as usize).map(pointer).collect()
+        let mut orphans: Vec<&Execution> = self.live_ones().filter(orphan).collect();
+        orphans.sort_by_key(|e| e.id);
+        orphans.into_iter().take(limit as usize).map(pointer).collect()
     }
 
     pub(super) fn find_lines(&self, limit: u32) -> Vec<QueueKey> {
@@ -145,7 +145,7 @@ impl State {
     }
 
     pub(super) fn find_ready(&self) -> Vec<Runtime> {
-        let ready = self.rows.executions.iter().filter(|e| e.status == Status::Ready);
+        let ready = self.rows.executions.in_status(Status::Ready);
         let runtimes: BTreeSet<Runtime> = ready
             .filter_map(|e| match &e.work {
                 Work::Runtime(runtime) => Some(runtime.clone()),
@@ -156,20 +156,29 @@ impl State {
     }
 
     pub(super) fn find_runs(&self, limit: u32) -> Vec<ExecutionId> {
-        let runs = self.rows.executions.iter().filter(|e| e.is_workflow()).map(|e| e.id);
-        runs.filter(|id| self.rows.is_due(*id)).take(limit as usize).collect()
+        let ready = self.rows.executions.in_status(Status::Ready).filter(|e| e.is_workflow());
+        let open = self.rows.runs.values().filter(|run| run.open).map(|run| run.execution);
+        let runs: BTreeSet<ExecutionId> = ready.map(|e| e.id).chain(open).collect();
+        runs.into_iter().filter(|id| self.rows.is_due(*id)).take(limit as usize).collect()
     }
 
     pub(super) fn find_held(&self, worker: &WorkerId) -> Vec<Held> {
-        let held =
-            |e: &&Execution| e.worker.as_ref() == Some(worker) && e.status.has_live_attempt();
+        let held = |e: &&Execution| e.worker.as_ref() == Some(worker);
         let view = |e: &Execution| Held {
             execution: e.id,
             token: e.token(),
             queue: e.queue.clone(),
             cancel_requested: e.cancel_requested,
         };
-        self.rows.executions.iter().filter(held).map(view).collect()
+        let mut held: Vec<Held> = self.live_ones().filter(held).map(view).collect();
+        held.sort_by_key(|held| held.execution);
+        held
+    }
+
+    /// The executions that have a live attempt, by status.
+    fn live_ones(&self) -> impl Iterator<Item = &Execution> {
+        let live = Status::ALL.iter().filter(|status| status.has_live_attempt());
+        live.flat_map(|status| self.rows.executions.in_status(*status))
     }
 
     pub(super) fn find_queues_of(&self, action: &ActionRef) -> Vec<QueueKey> {

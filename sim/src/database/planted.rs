@@ -1,9 +1,8 @@
 //! The bugs that a store's adapter can have: what it fails to lock, to compare or to keep together.
 //! A sound store has none of them, so each is asked for here and in no path of its own.
 
-use std::collections::BTreeMap;
-
 use steadfast_core::decision::{Changed, Writes};
+use steadfast_core::history::Commit;
 use steadfast_core::snapshot::{Conflict, Snapshot};
 use steadfast_core::unit::Row;
 use steadfast_services::port::Batch;
@@ -73,25 +72,13 @@ impl State {
         }
     }
 
-    /// Makes the rows what a commit says.
-    pub(super) fn take(&mut self, writes: &Writes) -> Result<(), Conflict> {
-        if !self.is_careless() {
-            return self.rows.apply(writes);
+    /// Makes the rows what a commit says; answers with what changed.
+    pub(super) fn take(&mut self, writes: Writes) -> Result<Commit, Conflict> {
+        if self.is_careless() {
+            Ok(self.rows.take_unchecked(writes))
+        } else {
+            self.rows.take(writes)
         }
-        let rows = &mut self.rows;
-        put(&mut rows.workers, &writes.workers);
-        put(&mut rows.queues, &writes.queues);
-        put(&mut rows.runs, &writes.runs);
-        put(&mut rows.visits, &writes.visits);
-        for execution in writes.executions.inserted.iter().chain(&writes.executions.updated) {
-            rows.executions.put(execution.clone());
-        }
-        rows.parameters.extend(writes.parameters.iter().cloned());
-        rows.results.extend(writes.results.iter().cloned());
-        for page in &writes.items {
-            rows.items.insert((page.visit.clone(), page.page), page.items.clone());
-        }
-        Ok(())
     }
 
     /// The connection is lost in the middle of a commit, of which some is there already.
@@ -104,18 +91,11 @@ impl State {
     }
 }
 
-/// Puts rows there, whatever is there.
-fn put<R: Row>(rows: &mut BTreeMap<R::Key, R>, changed: &Changed<R>) {
-    for row in changed.inserted.iter().chain(&changed.updated) {
-        rows.insert(row.key(), row.clone());
-    }
-}
-
 /// Lets each row follow the one that it overwrites.
 fn renumber<'a, R: Row + 'a>(changed: &mut Changed<R>, stored: impl Fn(&R::Key) -> Option<&'a R>) {
     for row in changed.inserted.iter_mut().chain(&mut changed.updated) {
         if let Some(stored) = stored(&row.key()) {
-            let next = stored.clone().version_mut().next();
+            let next = stored.version().next();
             *row.version_mut() = next;
         }
     }
