@@ -51,7 +51,7 @@ fn strike_execution(rows: &mut Snapshot, place: usize, field: u8, to: u32) -> Co
         10 => after.worker = None,
         _ => after.ended_at = after.ended_at.xor(Some(before.created_at)),
     }
-    if to % 5 == 0 {
+    if to.is_multiple_of(5) {
         // A new row instead of a changed one.
         after.id = ExecutionId(rows.next_id());
     }
@@ -82,7 +82,7 @@ fn strike_visit(rows: &mut Snapshot, place: usize, field: u8, to: u32) -> Commit
     after.ended = after.ended.min(after.created);
     after.failed = after.failed.min(after.ended);
     after.timed_out = after.timed_out.min(after.failed);
-    if to % 5 == 0 {
+    if to.is_multiple_of(5) {
         after.key.occurrence += 1;
     }
     let before = rows.visits.insert(after.key.clone(), after.clone());
