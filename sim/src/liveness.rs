@@ -117,9 +117,10 @@ fn grievances(
     up: &BTreeMap<String, Node>,
     way: Span,
 ) -> Vec<Grievance> {
-    // Behind a backlog everything takes its turn; a transaction is about twenty ways long.
+    // Behind a backlog everything takes its turn: a transaction is about twenty ways long, and a
+    // run needs a few of them, one after the other where they share a queue.
     let open = rows.executions.iter().filter(|e| !e.status.is_terminal()).count() as u64;
-    let turn = 20 * way.as_micros() / (fleet.terms.batch_size as u64).clamp(1, 16);
+    let turn = 60 * way.as_micros() / (fleet.terms.batch_size as u64).clamp(1, 16);
     let backlog = Span::from_micros(open * turn);
     let swept = Span::from_micros(2 * settings.sweep_interval.as_micros()) + SLACK + backlog;
     let mut all = Vec::new();

@@ -4,7 +4,7 @@
 use steadfast_core::claim;
 use steadfast_core::sweep::{release_unstarted, tell_worker};
 use steadfast_core::unit::Unit;
-use steadfast_core::worker::WorkerInput;
+use steadfast_core::worker::{WorkerInput, WorkerRefusal};
 use steadfast_core::{ExecutionId, FencingToken, WorkerId};
 
 use crate::drive::{self, Again, Step, drive};
@@ -67,8 +67,12 @@ impl Step for Drain {
     }
 
     fn decide(&mut self, unit: &mut Unit) -> Result<(), Again> {
-        // Refused only if it was told before, or is not the current process of its name.
-        let _ = tell_worker(unit, &self.worker.name, &self.then);
+        // One that is over already, perhaps because this very word of it was heard after all, has
+        // nothing to say any more; what was offered to it since is found by a sweep.
+        match tell_worker(unit, &self.worker.name, &self.then) {
+            Ok(()) | Err(WorkerRefusal::Done) => {}
+            Err(_) => return Ok(()),
+        }
         release_unstarted(unit, &self.worker);
         if matches!(self.then, WorkerInput::Leave(_)) {
             let mine = |e: &&steadfast_core::execution::Execution| {
