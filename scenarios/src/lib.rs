@@ -127,6 +127,7 @@ pub static SCENARIOS: &[Scenario] = &[
     probe::equal_workers_have_equal_shares::SCENARIO,
     probe::one_key_at_two_doors::SCENARIO,
     probe::runs_that_begin_again::SCENARIO,
+    probe::the_first_to_look_may_not_have_it::SCENARIO,
     probe::the_old_one_takes_its_leave::SCENARIO,
     probe::waiting_has_an_end::SCENARIO,
     probe::what_was_taken_away_stops::SCENARIO,

@@ -12,6 +12,7 @@ pub(crate) mod answers_that_are_lost;
 pub(crate) mod equal_workers_have_equal_shares;
 pub(crate) mod one_key_at_two_doors;
 pub(crate) mod runs_that_begin_again;
+pub(crate) mod the_first_to_look_may_not_have_it;
 pub(crate) mod the_old_one_takes_its_leave;
 pub(crate) mod waiting_has_an_end;
 pub(crate) mod what_was_taken_away_stops;

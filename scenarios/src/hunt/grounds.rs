@@ -28,13 +28,51 @@ pub const GROUNDS: &[(&str, &str)] = &[
     ("queue_timeout_not_armed", "waiting_has_an_end"),
     ("failed_attempt_read_as_terminal", "runs_that_begin_again"),
     ("children_query_lacks_abandoned", "every_end_moves_its_run_on"),
+    ("passed_over_rows_wait_for_a_poll", "the_first_to_look_may_not_have_it"),
     ("dispatch_to_the_first_worker", "equal_workers_have_equal_shares"),
     ("beat_does_not_restore_active", "a_late_beat_is_enough"),
     ("cancel_does_not_reach_children", "a_cancelled_run_stops_its_children"),
 ];
 
 /// One quick catch for each law that can be broken today.
-pub const SHARP: &[&str] = &[];
+pub const SHARP: &[&str] = &[
+    "promote_without_capacity_check",
+    "stop_only_heard_from_hints",
+    "line_read_newest_first",
+    "release_by_queue_key",
+    "readmission_takes_a_new_number",
+    "token_reused_after_a_loss",
+    "late_report_overwrites_terminal",
+    "stale_status_is_applied",
+    "engine_end_leaves_no_reason",
+    "delay_not_armed",
+    "occurrence_not_counted",
+    "expansion_split_over_commits",
+    "completion_counted_again",
+    "window_counts_started_items_only",
+    "draining_worker_accepts",
+    "busy_workers_count_as_none",
+    "deregister_by_name",
+    "submit_key_checked_by_reading",
+    "abandoned_missing_from_terminal_set",
+    "stats_not_refreshed_when_empty",
+    "rescue_ignores_the_cancel",
+    "one_retry_too_many",
+    "queue_length_not_checked",
+    "journal_records_another_time",
+    "run_closed_by_item_status",
+    "queue_timeout_not_armed",
+    "promotion_without_dispatch",
+    "retry_returns_before_release",
+    "claim_answer_lost_is_forgotten",
+    "join_not_rechecked",
+    "dispatch_to_the_first_worker",
+    "beat_does_not_restore_active",
+    "orphans_not_swept",
+    "one_retry_too_few",
+    "cancel_does_not_reach_children",
+    "lease_left_at_the_end",
+];
 
 /// The scenario in which a planted bug is hunted.
 ///
