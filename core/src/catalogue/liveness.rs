@@ -26,7 +26,7 @@ pub(super) const LIVENESS: &[Law] = &[
         kind: Kind::Liveness,
         scope: Scope::World,
         why: "Each finished job leaves the queue a little narrower, until it stands still.",
-        mutants: &["passed_over_rows_wait_for_a_poll", "promotion_without_dispatch"],
+        mutants: &["promotion_without_dispatch"],
         failures: &[
             "F5", "F6", "F8", "F9", "F10", "F13", "F15", "F27", "F32", "F34", "F36", "F43", "F44",
         ],

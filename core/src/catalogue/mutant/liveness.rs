@@ -12,14 +12,6 @@ pub(super) const LIVENESS: &[Mutant] = &[
         due: Due::Now,
     },
     Mutant {
-        name: "passed_over_rows_wait_for_a_poll",
-        statement: "A worker that found only rows which others were looking at waits for the next \
-            hint or poll, which wakes all of them together again.",
-        law: L2,
-        also: &[],
-        due: Due::Now,
-    },
-    Mutant {
         name: "promotion_without_dispatch",
         statement: "Promotion lets a waiter through and publishes no hint that it is ready.",
         law: L2,

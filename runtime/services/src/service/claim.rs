@@ -9,7 +9,7 @@ use steadfast_core::worker::{Worker, WorkerRefusal, WorkerState};
 use steadfast_core::{ExecutionId, FencingToken, Runtime, Span, WorkerId};
 
 use crate::drive::{self, Again, Step, drive};
-use crate::port::{Counter, Env, Load, StoreError, Transaction, is_planted};
+use crate::port::{Counter, Env, Load, StoreError, Transaction};
 
 /// An attempt with what it needs.
 pub type Work = (Assignment, Value);
@@ -42,7 +42,7 @@ pub async fn claim<E: Env>(
     };
     let mut taken = drive(env, &mut step).await?;
     for _ in 1..LOOKS {
-        if !step.passed_over || is_planted(env, "passed_over_rows_wait_for_a_poll") {
+        if !step.passed_over {
             break;
         }
         env.sleep(Span::from_micros(1_000 + env.entropy() % 30_000)).await;
