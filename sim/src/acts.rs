@@ -230,8 +230,9 @@ impl World {
 
     /// L14: when all is over, nothing is left: no transaction, no lock, no message, no process.
     async fn demand_no_leak(&self) {
-        // Longer than servers take to notice that a client is gone.
-        for _ in 0..120 {
+        // Longer than servers take to notice that a client is gone, and than a slow world takes to
+        // look at the hints that are left.
+        for _ in 0..600 {
             if self.leaks().is_none() {
                 return;
             }
