@@ -111,10 +111,14 @@ impl Snapshot {
     /// The queues in which somebody waits although there is room. Empty after every commit that
     /// had the heads of its lines at hand; the admitter looks here for the others.
     pub fn idle_queues(&self) -> impl Iterator<Item = &Queue> {
-        self.queues.values().filter(|queue| {
-            let occupancy = self.occupancy(&queue.key);
-            occupancy.waiting > 0 && queue.has_room(&occupancy)
-        })
+        self.queues.values().filter(|queue| self.is_idle(queue))
+    }
+
+    /// Whether somebody waits in this queue although there is room.
+    #[must_use]
+    pub fn is_idle(&self, queue: &Queue) -> bool {
+        let occupancy = self.occupancy(&queue.key);
+        occupancy.waiting > 0 && queue.has_room(&occupancy)
     }
 
     /// Whether advancing the run of this execution would do something; found by looking, so that

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use steadfast_core::settings::Settings;
 use steadfast_core::{Span, Transport};
-use steadfast_sim::{Deployment, Fleet, Library, Stream, Terms, World};
+use steadfast_sim::{BrokerPlan, Deployment, Fleet, FleetPlan, Library, Stream, Terms, World};
 
 use crate::library::{impatient_library, library};
 
@@ -16,6 +16,10 @@ pub(crate) const LEASE: Duration = Duration::from_secs(2);
 pub(crate) const DRIFT: Duration = Duration::from_millis(250);
 /// How often a sweep looks at everything.
 pub(crate) const SWEEP: Duration = Duration::from_millis(500);
+
+/// Every way in which work is carried.
+pub(crate) const TRANSPORTS: [Transport; 3] =
+    [Transport::Embedded, Transport::Postgres, Transport::Rabbitmq];
 
 const SETTINGS: Settings = Settings {
     lease: Span::from_secs(2),
@@ -41,10 +45,9 @@ impl Stage {
     /// Two executors and two workers with room for four each, in this world.
     pub(crate) fn of(world: &World) -> Self {
         let mut chance = world.stream("stage");
-        let transports = [Transport::Embedded, Transport::Postgres, Transport::Rabbitmq];
         let terms = Terms {
             settings: SETTINGS,
-            transport: one_of(&mut chance, &transports),
+            transport: one_of(&mut chance, &TRANSPORTS),
             batch_size: one_of(&mut chance, &[1, 2, 16, 256]),
         };
         let delay_max = Duration::from_micros(one_of(&mut chance, &[0, 500, 2_000, 5_000]));
@@ -102,6 +105,21 @@ impl Stage {
         self.world.drew("delay_max", self.delay_max);
         self.world.set_delay_max(self.delay_max);
         self.world.deploy(self.fleet, self.library)
+    }
+}
+
+/// A small fleet for a plan, of any batch size and carried in one of these ways.
+pub(crate) fn small_fleet(chance: &mut Stream, transports: &[Transport]) -> FleetPlan {
+    FleetPlan {
+        executors: 2,
+        workers: 2,
+        apis: 1,
+        capacity: 4,
+        batch_size: one_of(chance, &[1, 2, 16]),
+        transport: one_of(chance, transports),
+        delay_max_us: 500,
+        settings: Settings::DEFAULT,
+        broker: BrokerPlan::default(),
     }
 }
 

@@ -71,8 +71,8 @@ impl World {
                     self.set_weather(plan.storms[nth].rates.iter().map(|(s, r)| (*s, *r)));
                 }
                 Cue::End => self.set_weather([]),
-                Cue::Strike(what) => self.disturb(deployment, what).await,
-                Cue::Mend(what) => self.mend(deployment, what).await,
+                Cue::Strike(what) => self.disturb(deployment, what),
+                Cue::Mend(what) => self.mend(deployment, what),
             }
         }
         self.wait_until(start.after(end)).await;
@@ -86,7 +86,7 @@ impl World {
     }
 
     /// Does what a disturbance says. One that names a node which is not there does nothing.
-    async fn disturb(&self, deployment: &Deployment, what: &Disturb) {
+    fn disturb(&self, deployment: &Deployment, what: &Disturb) {
         let node = |name: &str| self.named(name);
         match what {
             Disturb::Kill { node: name, .. } => node(name).into_iter().for_each(|n| self.kill(n)),
@@ -130,7 +130,7 @@ impl World {
         }
     }
 
-    async fn mend(&self, deployment: &Deployment, what: &Disturb) {
+    fn mend(&self, deployment: &Deployment, what: &Disturb) {
         let node = |name: &str| self.named(name);
         match what {
             Disturb::Kill { node: name, .. } | Disturb::LoseHost { node: name, .. } => {

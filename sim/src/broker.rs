@@ -176,9 +176,15 @@ impl State {
 
     /// Closes channels: what was delivered on them comes again, and their receipts are void.
     fn close_channels(&mut self, which: impl Fn(&Channel) -> bool) {
-        for channel in self.channels.values_mut().filter(|c| c.is_open && which(c)) {
-            channel.is_open = false;
-            channel.changed.notify_waiters();
+        let open = self.channels.iter().filter(|(_, channel)| which(channel));
+        let numbers: Vec<u64> = open.map(|(number, _)| *number).collect();
+        numbers.into_iter().for_each(|number| self.close_channel(number));
+    }
+
+    fn close_channel(&mut self, number: u64) {
+        if let Some(channel) = self.channels.get_mut(&number)
+            && std::mem::take(&mut channel.is_open)
+        {
             channel.changed.notify_one();
             let unsettled = std::mem::take(&mut channel.unsettled);
             if let Some(queue) = self.queues.get_mut(&channel.address) {
@@ -189,7 +195,7 @@ impl State {
 
     /// Forgets a channel, and the queue that nobody else can use.
     fn forget(&mut self, number: u64) {
-        self.close_channels_of(number);
+        self.close_channel(number);
         let Some(channel) = self.channels.remove(&number) else { return };
         let is_shared = self.channels.values().any(|other| other.address == channel.address);
         match channel.address {
@@ -200,17 +206,6 @@ impl State {
             // It is deleted with its last consumer: nobody else will ever have this identity.
             Address::Worker(_) if !is_shared => drop(self.queues.remove(&channel.address)),
             _ => {}
-        }
-    }
-
-    fn close_channels_of(&mut self, number: u64) {
-        if let Some(channel) = self.channels.get_mut(&number)
-            && std::mem::take(&mut channel.is_open)
-        {
-            let unsettled = std::mem::take(&mut channel.unsettled);
-            if let Some(queue) = self.queues.get_mut(&channel.address) {
-                queue.put_back(unsettled.into_values());
-            }
         }
     }
 }

@@ -10,6 +10,7 @@ use steadfast_core::ExecutionId;
 
 use crate::Node;
 use crate::fault::{STRIKES, Strike};
+use crate::stream::{scale, stir};
 
 /// A place in the code at which the world can interfere: an await inside a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -345,15 +346,7 @@ const fn fnv(mut hash: u64, bytes: &[u8]) -> u64 {
     hash
 }
 
-/// Mixes two words into one (the finaliser of SplitMix64).
+/// Mixes two words into one.
 const fn mix(one: u64, other: u64) -> u64 {
-    let mut z = one.wrapping_add(other.wrapping_mul(0x9e37_79b9_7f4a_7c15)).wrapping_add(1);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
-/// A number below `limit` from any number.
-const fn scale(word: u64, limit: u64) -> u64 {
-    ((word as u128 * limit as u128) >> 64) as u64
+    stir(one.wrapping_add(other.wrapping_mul(0x9e37_79b9_7f4a_7c15)).wrapping_add(1))
 }

@@ -99,6 +99,14 @@ impl State {
         self.end(id).is_some()
     }
 
+    fn roll_back_all(&mut self, which: impl Fn(&Open) -> bool) {
+        let ended = self.transactions.iter().filter(|(_, open)| which(open));
+        let ids: Vec<TxId> = ended.map(|(id, _)| *id).collect();
+        for id in ids {
+            self.roll_back(id);
+        }
+    }
+
     /// Takes a transaction out and lets its locks go to those who wait.
     fn end(&mut self, id: TxId) -> Option<Open> {
         let mut open = self.transactions.remove(&id)?;
@@ -149,12 +157,7 @@ impl World {
 
     /// Restarts the database: connections break, what was not committed is rolled back.
     pub fn restart_store(&self) {
-        let ids: Vec<TxId> = lock(&self.0.database).transactions.keys().copied().collect();
-        let mut state = lock(&self.0.database);
-        for id in ids {
-            state.roll_back(id);
-        }
-        drop(state);
+        lock(&self.0.database).roll_back_all(|_| true);
         self.strike_node(Fault::StoreRestart, Node::WORLD);
     }
 
@@ -178,13 +181,8 @@ impl World {
 
     /// The server notices that a life of a client, and every one before it, is over.
     pub(crate) fn lose_sessions(&self, client: Node, life: u64) {
-        let mut state = lock(&self.0.database);
         let lost = |open: &Open| open.client == client && open.life <= life;
-        let lost: Vec<TxId> =
-            state.transactions.iter().filter(|(_, open)| lost(open)).map(|(id, _)| *id).collect();
-        for id in lost {
-            state.roll_back(id);
-        }
+        lock(&self.0.database).roll_back_all(lost);
     }
 
     /// The server notices that its client has given a transaction up.
@@ -196,12 +194,6 @@ impl World {
     #[must_use]
     pub fn changes_of_executions(&self) -> usize {
         lock(&self.0.database).changes
-    }
-
-    /// How many transactions are open.
-    #[must_use]
-    pub fn open_transactions(&self) -> usize {
-        lock(&self.0.database).transactions.len()
     }
 }
 

@@ -18,13 +18,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::actions::SimRunner;
 use crate::env::{SimEnv, Terms};
+use crate::fault::Fault;
 use crate::ledger::Ledger;
 use crate::library::Library;
 use crate::process::Process;
 use crate::sync::lock;
 use crate::{Node, World, kinds};
 
-/// How long a client of a story waits for an answer before it asks again.
+/// How long a client waits for an answer before it takes it for lost.
 const CLIENT_PATIENCE: Duration = Duration::from_secs(8);
 
 /// How many processes of each sort there are, and what they are like.
@@ -65,6 +66,15 @@ impl Default for Fleet {
             },
         }
     }
+}
+
+/// What an operator does; its number is what the log has of it.
+#[derive(Clone, Copy, Debug)]
+enum Operation {
+    Cancel,
+    ChangeQueues,
+    Cordon,
+    Drain,
 }
 
 /// A running deployment. Clones are the same.
@@ -276,14 +286,14 @@ impl Deployment {
         lock(&self.0.posts.unlike).insert(node, terms);
         self.world().kill(node);
         self.world().restart(node);
-        self.world().strike_node(crate::fault::Fault::Reconfigure, node);
+        self.world().strike_node(Fault::Reconfigure, node);
     }
 
     /// Asks a worker to finish what it has and to stop.
     pub fn drain(&self, worker: Node) {
         if let Some(signals) = lock(&self.0.posts.workers).get(&worker) {
             signals.drain.cancel();
-            self.world().strike_node(crate::fault::Fault::Drain, worker);
+            self.world().strike_node(Fault::Drain, worker);
         }
     }
 
@@ -300,6 +310,17 @@ impl Deployment {
             Ok(submitted) => Ok(submitted.id()),
             Err(error) => Err(error.to_string()),
         })
+    }
+
+    /// One try to submit by a client that does not wait for ever.
+    pub(crate) async fn submit_once(
+        &self,
+        action: &str,
+        parameters: Value,
+        key: Option<&str>,
+    ) -> Option<Result<ExecutionId, String>> {
+        let answer = self.try_submit(action, parameters, key);
+        madsim::time::timeout(CLIENT_PATIENCE, answer).await.ok()?
     }
 
     fn submission(&self, action: &str, parameters: &Value, key: Option<&str>) -> Submission {
@@ -336,9 +357,8 @@ impl Deployment {
         }
         loop {
             self.0.ledger.note_story(nth);
-            let answer = self.try_submit(action, parameters.clone(), Some(&key));
-            let answer = madsim::time::timeout(CLIENT_PATIENCE, answer).await;
-            if let Ok(Some(Ok(id))) = answer {
+            let answer = self.submit_once(action, parameters.clone(), Some(&key)).await;
+            if let Some(Ok(id)) = answer {
                 self.0.ledger.note_told(nth, id);
                 self.world().log(Node::WORLD, &kinds::ACCEPTED, &[nth, id.0]);
                 return id;
@@ -349,77 +369,73 @@ impl Deployment {
 
     /// Cancels an execution, at whichever API node is up. Whether somebody heard it.
     pub async fn cancel(&self, id: ExecutionId) -> bool {
-        self.world().strike_node(crate::fault::Fault::Cancel, Node::WORLD);
-        self.operate(0, id.0, move |env| async move { control::cancel(&env, id).await.is_ok() })
-            .await
+        self.world().strike_node(Fault::Cancel, Node::WORLD);
+        self.operate(Operation::Cancel, id.0, move |env| async move {
+            control::cancel(&env, id).await.is_ok()
+        })
+        .await
     }
 
     /// Cordons a worker, or takes that back, as soon as an API node does it, and does not wait.
     pub fn ask_to_cordon(&self, worker: &str, cordoned: bool) {
         let (deployment, worker) = (self.clone(), worker.to_owned());
-        let Some(handle) = self.0.apis.first().and_then(|api| self.world().handle_of(*api)) else {
-            return;
-        };
-        handle.spawn(async move { deployment.cordon(&worker, cordoned).await });
+        self.ask(async move { deployment.cordon(&worker, cordoned).await });
     }
 
     /// Cordons a worker, or takes that back. Whether somebody heard it.
     pub async fn cordon(&self, worker: &str, cordoned: bool) -> bool {
-        self.world().strike_node(crate::fault::Fault::Cordon, Node::WORLD);
-        let name = WorkerName::new(worker);
-        let input = WorkerInput::Cordon(cordoned);
-        self.operate(
-            2,
-            0,
-            move |env| async move { control::tell(&env, &name, input).await.is_ok() },
-        )
-        .await
+        self.world().strike_node(Fault::Cordon, Node::WORLD);
+        self.tell_worker(Operation::Cordon, worker, WorkerInput::Cordon(cordoned)).await
     }
 
     /// An operator orders that a worker takes nothing new. Whether somebody heard it.
     pub async fn order_to_drain(&self, worker: Node) -> bool {
-        self.world().strike_node(crate::fault::Fault::Drain, worker);
-        let name = WorkerName::new(&*self.world().name_of(worker));
-        let order = WorkerInput::AskToDrain;
-        self.operate(
-            3,
-            0,
-            move |env| async move { control::tell(&env, &name, order).await.is_ok() },
-        )
-        .await
+        self.world().strike_node(Fault::Drain, worker);
+        let name = self.world().name_of(worker);
+        self.tell_worker(Operation::Drain, &name, WorkerInput::AskToDrain).await
+    }
+
+    async fn tell_worker(&self, operation: Operation, worker: &str, input: WorkerInput) -> bool {
+        let name = WorkerName::new(worker);
+        let tell = move |env| async move { control::tell(&env, &name, input).await.is_ok() };
+        self.operate(operation, 0, tell).await
     }
 
     /// Changes all queues of an action as soon as an API node does it, and does not wait.
     pub fn ask_to_change(&self, action: &str, change: QueueChange) {
         let (deployment, action) = (self.clone(), action.to_owned());
-        let Some(handle) = self.0.apis.first().and_then(|api| self.world().handle_of(*api)) else {
-            return;
-        };
-        handle.spawn(async move { deployment.change_queues(&action, change).await });
+        self.ask(async move { deployment.change_queues(&action, change).await });
+    }
+
+    /// Lets an API node see to something, unless none was ever started.
+    fn ask(&self, task: impl Future<Output = bool> + Send + 'static) {
+        if let Some(handle) = self.0.apis.first().and_then(|api| self.world().handle_of(*api)) {
+            handle.spawn(task);
+        }
     }
 
     /// Changes all queues of an action. Whether somebody heard it.
     pub async fn change_queues(&self, action: &str, change: QueueChange) -> bool {
         let fault = match change {
-            QueueChange::Pause(_) => crate::fault::Fault::PauseQueue,
-            _ => crate::fault::Fault::ChangeLimit,
+            QueueChange::Pause(_) => Fault::PauseQueue,
+            _ => Fault::ChangeLimit,
         };
         self.world().strike_node(fault, Node::WORLD);
         let action = ActionRef::new(action);
         let declared = self.0.library.definition(action.as_str()).and_then(|d| d.concurrency_limit);
-        self.operate(1, 0, move |env| async move {
+        self.operate(Operation::ChangeQueues, 0, move |env| async move {
             control::change_queues(&env, &action, declared, change).await.is_ok()
         })
         .await
     }
 
-    async fn operate<F, Fut>(&self, operation: u64, about: u64, act: F) -> bool
+    async fn operate<F, Fut>(&self, operation: Operation, about: u64, act: F) -> bool
     where
         F: FnOnce(SimEnv) -> Fut + Send + 'static,
         Fut: Future<Output = bool> + Send,
     {
         let Some((me, env, _)) = self.door() else { return false };
-        self.world().log(me.node(), &kinds::OPERATED, &[operation, about]);
+        self.world().log(me.node(), &kinds::OPERATED, &[operation as u64, about]);
         let handle = self.world().handle_of(me.node());
         let Some(handle) = handle else { return false };
         // It runs on the API node, and dies with it.

@@ -201,8 +201,6 @@ faults! {
         BrokerDown = "broker_down",
         /// The broker works again.
         BrokerUp = "broker_up",
-        /// A strike at a port; the log says which.
-        Strike = "strike",
         /// An operator cancels an execution.
         Cancel = "cancel",
         /// An operator changes a limit.

@@ -63,15 +63,11 @@ impl Ledger {
         let mut accepted = None;
         loop {
             self.note_try(nth, item.keyed);
-            let answer = deployment.try_submit(&item.action, parameters.clone(), key.as_deref());
-            let answer = tokio::select! {
-                biased;
-                answer = answer => answer,
-                () = madsim::time::sleep(Duration::from_secs(8)) => None,
-            };
+            let parameters = parameters.clone();
+            let answer = deployment.submit_once(&item.action, parameters, key.as_deref()).await;
             if let Some(Ok(id)) = answer {
                 world.log(crate::Node::WORLD, &kinds::ACCEPTED, &[nth, id.0]);
-                lock(&self.0).items.entry(nth).or_default().told.insert(id);
+                self.note_told(nth, id);
                 accepted = Some(id);
             }
             // Without a key a client that knows nothing must not ask again.
@@ -95,7 +91,7 @@ impl Ledger {
         self.note_try(item, true);
     }
 
-    /// A story was told that its submission is this execution.
+    /// A client was told that its submission is this execution.
     pub(crate) fn note_told(&self, item: u64, id: ExecutionId) {
         lock(&self.0).items.entry(item).or_default().told.insert(id);
     }

@@ -73,7 +73,7 @@ pub use outcome::{Outcome, Subject, Violation};
 pub use plan::{BrokerPlan, Disturb, Disturbance, FleetPlan, Item, Plan, Storm};
 pub use process::{Peer, Process};
 pub use report::{Report, log_line, replay_command, report};
-pub use run::{Settings, run_seed};
+pub use run::{Settings, run_seed, wall_clock};
 pub use story::{Expectation, begin, commit, delivery, load, publish, settle, write};
 pub use stream::Stream;
 pub use time::SimTime;

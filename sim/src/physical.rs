@@ -16,8 +16,6 @@ type Key = (ExecutionId, Attempt);
 #[derive(Debug, Default)]
 pub(crate) struct Physical {
     running: BTreeMap<Key, Process>,
-    /// How many were begun while another one of the same slot still ran, with an excuse.
-    overlaps: u64,
 }
 
 #[derive(Debug)]
@@ -56,9 +54,6 @@ impl World {
             rival.map(|(key, process)| (*key, process.node, process.is_excused || is_excused));
         let process = Process { node, queue: assignment.queue.clone(), ends_at: None, is_excused };
         physical.running.insert(key, process);
-        if matches!(rival, Some((_, _, true))) {
-            physical.overlaps += 1;
-        }
         drop(physical);
         lock(&self.0.record).judged(LawId::S1p.into(), 1);
         self.log(node, &kinds::ACTION_BEGAN, &[key.0.0, key.1.0.into()]);
@@ -105,12 +100,6 @@ impl World {
         for process in lock(&self.0.physical).running.values_mut().filter(|p| p.node == node) {
             process.is_excused = true;
         }
-    }
-
-    /// How often something began beside what it replaced, where nobody can promise otherwise.
-    #[must_use]
-    pub fn excused_overlaps(&self) -> u64 {
-        lock(&self.0.physical).overlaps
     }
 
     /// How many actions' processes run.

@@ -237,12 +237,6 @@ impl World {
         lock(&self.0.lives).get(&node).is_some_and(|life| life.state == State::Up)
     }
 
-    /// Whether a node's process is there, paused or not.
-    #[must_use]
-    pub fn is_there(&self, node: Node) -> bool {
-        lock(&self.0.lives).get(&node).is_some_and(|life| life.state != State::Down)
-    }
-
     /// The node of that name.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<Node> {

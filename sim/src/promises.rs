@@ -59,12 +59,7 @@ pub(crate) fn queues_of(writes: &Writes) -> BTreeSet<QueueKey> {
 
 /// Those of these queues that stand idle in `rows`.
 pub(crate) fn idle_queues(rows: &Snapshot, of: &BTreeSet<QueueKey>) -> BTreeSet<QueueKey> {
-    let is_idle = |key: &&QueueKey| {
-        rows.queues.get(*key).is_some_and(|queue| {
-            let occupancy = rows.occupancy(key);
-            occupancy.waiting > 0 && queue.has_room(&occupancy)
-        })
-    };
+    let is_idle = |key: &&QueueKey| rows.queues.get(*key).is_some_and(|q| rows.is_idle(q));
     of.iter().filter(is_idle).cloned().collect()
 }
 

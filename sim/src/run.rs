@@ -178,8 +178,10 @@ impl World {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "how long a run took outside; it steers nothing")]
-fn wall_clock() -> Instant {
+/// The time outside: how long a run took, or how long a person has waited. It steers no run.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the one place that asks for it")]
+pub fn wall_clock() -> Instant {
     Instant::now()
 }
 

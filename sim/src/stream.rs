@@ -36,9 +36,7 @@ impl Stream {
 
     /// A number below `limit`, or 0 when `limit` is 0. Always costs one draw.
     pub fn below(&mut self, limit: u64) -> u64 {
-        // The high half of the product; its bias is limit / 2^64, which no run can notice.
-        let product = u128::from(self.bits()) * u128::from(limit);
-        (product >> 64) as u64
+        scale(self.bits(), limit)
     }
 
     /// A number within `range`, both ends included.
@@ -63,10 +61,20 @@ impl Stream {
 /// SplitMix64: moves `state` on and returns a well-mixed word.
 fn split_mix(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut word = *state;
+    stir(*state)
+}
+
+/// The finaliser of SplitMix64: every bit of the result depends on every bit of the word.
+pub(crate) const fn stir(mut word: u64) -> u64 {
     word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     word ^ (word >> 31)
+}
+
+/// A number below `limit` from any word, or 0 when `limit` is 0: the high half of the product. Its
+/// bias is limit / 2^64, which no run can notice.
+pub(crate) const fn scale(word: u64, limit: u64) -> u64 {
+    ((word as u128 * limit as u128) >> 64) as u64
 }
 
 #[cfg(test)]

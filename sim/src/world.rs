@@ -129,11 +129,6 @@ impl World {
         self.0.planted == Some(mutant)
     }
 
-    /// From now on exactly these strikes happen at ports.
-    pub fn follow(&self, script: &[Struck]) {
-        lock(&self.0.chance).follow(script);
-    }
-
     /// From now on strikes happen at these rates, in thousandths.
     pub fn set_weather(&self, rates: impl IntoIterator<Item = (Strike, u16)>) {
         let mut all = Rates::CALM;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde::Serialize;
 use steadfast_scenarios::{Scenario, Seeds, Tally, jobs_by_default, sweep_and_tell};
-use steadfast_sim::{Settings, replay_command};
+use steadfast_sim::{Settings, replay_command, wall_clock};
 
 use super::{BadUsage, End, Output, chosen, planted, say, say_json, seeds};
 
@@ -113,11 +113,6 @@ impl Progress {
         let spent = now.duration_since(self.begun).as_secs();
         eprintln!("       {name}: {done} of {all} seeds in {spent} s, {broken} broke a law");
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "how long a person has waited; steers no run")]
-fn wall_clock() -> Instant {
-    Instant::now()
 }
 
 fn row(scenario: &Scenario, tally: Tally, planted: Option<&str>) -> Row {

@@ -9,6 +9,7 @@ use steadfast_sim::{Disturb, Disturbance, FleetPlan, Item, Plan, Storm};
 
 use crate::library::library;
 use crate::prelude::*;
+use crate::stage::{TRANSPORTS, small_fleet};
 
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "a_line_beyond_what_is_seen",
@@ -28,19 +29,12 @@ async fn tell(world: World) {
 }
 
 fn plan(chance: &mut steadfast_sim::Stream) -> Plan {
+    let sweep_interval = steadfast_core::Span::from_secs(1);
     let fleet = FleetPlan {
-        executors: 2,
-        workers: 2,
         apis: 2,
         capacity: 200,
-        batch_size: one_of(chance, &[1, 2, 16]),
-        transport: one_of(chance, &[Transport::Embedded, Transport::Postgres, Transport::Rabbitmq]),
-        delay_max_us: 500,
-        broker: steadfast_sim::BrokerPlan::default(),
-        settings: Settings {
-            sweep_interval: steadfast_core::Span::from_secs(1),
-            ..Settings::DEFAULT
-        },
+        settings: Settings { sweep_interval, ..Settings::DEFAULT },
+        ..small_fleet(chance, &TRANSPORTS)
     };
     let action = "sim.single".to_owned();
     let item = |at_ms| Item {

@@ -9,6 +9,7 @@ use steadfast_sim::{Disturb, Disturbance, FleetPlan, Item, Plan, Storm};
 
 use crate::library::library;
 use crate::prelude::*;
+use crate::stage::small_fleet;
 
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "a_name_that_comes_back",
@@ -27,13 +28,9 @@ fn plan(chance: &mut steadfast_sim::Stream) -> Plan {
     let fleet = FleetPlan {
         executors: 4,
         workers: 3,
-        apis: 1,
-        capacity: 4,
-        batch_size: one_of(chance, &[1, 2, 16]),
-        transport: one_of(chance, &[Transport::Embedded, Transport::Postgres]),
         delay_max_us: 5_000,
-        broker: steadfast_sim::BrokerPlan::default(),
         settings: Settings { sweep_interval, ..Settings::DEFAULT },
+        ..small_fleet(chance, &[Transport::Embedded, Transport::Postgres])
     };
     let item = |at_ms| Item {
         at_ms,

@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use steadfast_core::settings::Settings;
-use steadfast_sim::{FleetPlan, Item, Plan, Storm};
+use steadfast_sim::{Item, Plan, Storm};
 
 use crate::library::library;
 use crate::prelude::*;
+use crate::stage::{TRANSPORTS, small_fleet};
 
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "answers_that_are_lost",
@@ -27,17 +27,7 @@ async fn tell(world: World) {
 }
 
 fn plan(chance: &mut steadfast_sim::Stream) -> Plan {
-    let fleet = FleetPlan {
-        executors: 2,
-        workers: 2,
-        apis: 1,
-        capacity: 4,
-        batch_size: one_of(chance, &[1, 2, 16]),
-        transport: one_of(chance, &[Transport::Embedded, Transport::Postgres, Transport::Rabbitmq]),
-        delay_max_us: 500,
-        broker: steadfast_sim::BrokerPlan::default(),
-        settings: Settings::DEFAULT,
-    };
+    let fleet = small_fleet(chance, &TRANSPORTS);
     let item = |_| Item {
         at_ms: chance.below(1_000),
         action: "sim.step".to_owned(),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use steadfast_sim::{
     Case, Disturb, Disturbance, Item, Law, Outcome, Plan, STRIKES, Settings, Storm, Struck,
+    wall_clock,
 };
 
 use super::Budget;
@@ -62,11 +63,6 @@ fn in_plan(case: &mut Case, change: impl FnOnce(&mut Plan)) {
     if let Some(plan) = &mut case.plan {
         change(plan);
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "bounds how long a person waits; steers no run")]
-fn wall_clock() -> Instant {
-    Instant::now()
 }
 
 impl<'a> Search<'a> {

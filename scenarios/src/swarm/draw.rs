@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
+use steadfast_core::Span;
 use steadfast_core::settings::Settings;
-use steadfast_core::{Span, Transport};
 use steadfast_sim::{
     BrokerPlan, Disturb, Disturbance, FAMILIES, Family, FleetPlan, Item, Peer, Plan, STRIKES,
     Storm, Stream, World,
 };
+
+use crate::stage::{TRANSPORTS, one_of};
 
 /// Draws a plan, and says what was drawn.
 pub(crate) fn plan(world: &World) -> Plan {
@@ -31,12 +33,6 @@ pub(crate) fn plan(world: &World) -> Plan {
     Plan { fleet, workload, storms, disturbances, first_act_ms }
 }
 
-/// One of a few.
-fn one_of<T: Copy>(stream: &mut Stream, of: &[T]) -> T {
-    let at = usize::try_from(stream.below(of.len() as u64)).unwrap_or(0);
-    of[at]
-}
-
 fn fleet(stream: &mut Stream) -> FleetPlan {
     let lease = one_of(stream, &[Span::from_secs(2), Span::from_secs(4)]);
     let settings = Settings {
@@ -56,7 +52,7 @@ fn fleet(stream: &mut Stream) -> FleetPlan {
         apis: u32::try_from(stream.within(1..=2)).unwrap_or(1),
         capacity: one_of(stream, &[1, 2, 4, 8]),
         batch_size: one_of(stream, &[1, 2, 16, 256]),
-        transport: one_of(stream, &[Transport::Embedded, Transport::Postgres, Transport::Rabbitmq]),
+        transport: one_of(stream, &TRANSPORTS),
         delay_max_us: one_of(stream, &[0, 0, 2_000, 5_000, 20_000]),
         settings,
         broker: BrokerPlan {

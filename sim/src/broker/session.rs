@@ -149,7 +149,7 @@ impl SimSubscription {
             return Err(Nothing::Closed);
         }
         if state.channels.get(&self.number).is_some_and(|c| c.sits_on_something(&state.plan, now)) {
-            state.close_channels_of(self.number);
+            state.close_channel(self.number);
             return Err(Nothing::Closed);
         }
         let Some(queue) = state.queues.get_mut(&self.address) else { return Err(Nothing::Closed) };
@@ -219,12 +219,12 @@ impl Subscription for SimSubscription {
         let passage = me.pass_with(Site::Settle, subject, &|t| t == topic, &|_| false).await;
         match passage.strike {
             Some(Strike::ChannelCloses) => {
-                lock(&me.world().0.broker).close_channels_of(self.number);
+                lock(&me.world().0.broker).close_channel(self.number);
                 return Err(unavailable("the channel was closed"));
             }
             // The client believes that it was heard, and the broker that the connection is gone.
             Some(Strike::SettleLost) => {
-                lock(&me.world().0.broker).close_channels_of(self.number);
+                lock(&me.world().0.broker).close_channel(self.number);
                 return Ok(());
             }
             _ => {}

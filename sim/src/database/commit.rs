@@ -3,7 +3,7 @@
 use steadfast_core::decision::Writes;
 use steadfast_core::execution::Execution;
 use steadfast_core::unit::Row;
-use steadfast_core::{ExecutionId, Status, Version};
+use steadfast_core::{ExecutionId, Version};
 use steadfast_services::port::{Batch, Commit, Committed, Load, StoreError};
 
 use super::locks::LockKey;
@@ -221,9 +221,4 @@ fn stage(state: &mut State, id: TxId, batch: Batch<'_>) {
         Batch::InsertOutcomes(rows) => writes.results.extend_from_slice(rows),
         Batch::InsertItems(rows) => writes.items.extend_from_slice(rows),
     }
-}
-
-/// Whether an execution in this status is still to be shown as moving.
-pub(super) const fn status_word(status: Status) -> u64 {
-    status as u64
 }

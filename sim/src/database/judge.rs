@@ -7,7 +7,6 @@ use steadfast_core::history::Commit;
 use steadfast_core::law::{self, Change};
 use steadfast_services::port::StoreError;
 
-use super::commit::status_word;
 use super::{State, TxId};
 use crate::law::WorldLaw;
 use crate::process::Process;
@@ -27,7 +26,7 @@ impl World {
     pub(crate) fn commit(&self, me: &Process, id: TxId) -> Result<Landed, StoreError> {
         let mut state = lock(&self.0.database);
         let gone = || StoreError::Unavailable("the server closed the connection".into());
-        if state.is_down || !state.transactions.contains_key(&id) {
+        if state.is_down {
             return Err(gone());
         }
         let mut open = state.end(id).ok_or_else(gone)?;
@@ -89,7 +88,7 @@ impl World {
                 continue;
             }
             let holder = row.worker.as_ref().and_then(|worker| self.named(worker.name.as_str()));
-            let words = [row.id.0, status_word(row.status), u64::from(row.attempt.0)];
+            let words = [row.id.0, row.status as u64, u64::from(row.attempt.0)];
             self.log(holder.unwrap_or(me.node()), &kinds::EXECUTION, &words);
         }
         for change in &commit.workers {

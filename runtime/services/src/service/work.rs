@@ -136,7 +136,7 @@ impl<E: Env, R: Runner> Worker<E, R> {
             Lived::Superseded if is_planted(&self.env, "superseded_worker_runs_on") => {}
             Lived::Lost if is_planted(&self.env, "lease_loss_ignored_by_worker") => {}
             // Whoever has taken the attempts over relies on this worker not running them.
-            Lived::Superseded | Lived::Lost => self.attempts.stop_all(),
+            Lived::Superseded | Lived::Lost => self.attempts.abandon_all(),
         }
         self.attempts.wait_until_idle().await;
         if matches!(lived, Lived::Stopped) {

@@ -137,17 +137,13 @@ impl Attempts {
         }
     }
 
-    /// Stops everything without a report: the attempts are given back or taken away.
+    /// Stops everything without a report: the attempts are given back, or belong to somebody else
+    /// now.
     pub(super) fn abandon_all(&self) {
         for running in self.lock().running.values_mut() {
             running.abandoned = true;
             running.stop.cancel();
         }
-    }
-
-    /// Stops everything because it belongs to somebody else now.
-    pub(super) fn stop_all(&self) {
-        self.abandon_all();
     }
 
     /// Returns when nothing is running.
