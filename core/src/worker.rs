@@ -6,6 +6,7 @@ mod tests;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
+use alloc::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -28,8 +29,9 @@ pub struct Worker {
     pub cordoned: bool,
     /// Whether its last probe was answered; a worker that beats but hangs is not eligible.
     pub healthy: bool,
-    /// What it can run.
-    pub runtimes: BTreeSet<Runtime>,
+    /// What it can run. Shared, since it stays as it is for the life of an incarnation, and every
+    /// decision about the fleet reads every worker.
+    pub runtimes: Arc<BTreeSet<Runtime>>,
     /// What a task's selector is matched against.
     pub labels: BTreeMap<String, String>,
     /// How many executions it runs at once.
@@ -146,7 +148,7 @@ impl Worker {
             state: WorkerState::Gone,
             cordoned: false,
             healthy: true,
-            runtimes: BTreeSet::new(),
+            runtimes: Arc::default(),
             labels: BTreeMap::new(),
             capacity: 0,
             lease_until: Timestamp::ZERO,
@@ -183,7 +185,7 @@ impl Worker {
                 self.incarnation = Incarnation(self.incarnation.0 + 1);
                 self.state = WorkerState::Active;
                 self.healthy = true;
-                self.runtimes = runtimes.clone();
+                self.runtimes = Arc::new(runtimes.clone());
                 self.labels = labels.clone();
                 self.capacity = *capacity;
                 self.registered_at = now;

@@ -27,7 +27,7 @@ fn unit(work: Work, transport: Transport) -> Unit {
         unit.workers.insert(Worker {
             incarnation: Incarnation(1),
             state: WorkerState::Active,
-            runtimes: ["shell".into()].into(),
+            runtimes: alloc::sync::Arc::new(["shell".into()].into()),
             capacity,
             lease_until: NOW + Span::from_secs(4),
             ..Worker::new(name.into())

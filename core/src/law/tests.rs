@@ -88,7 +88,7 @@ fn worker(state: WorkerState) -> Worker {
         state,
         lease_until: LATER,
         last_beat: EARLIER,
-        runtimes: ["shell".into()].into(),
+        runtimes: alloc::sync::Arc::new(["shell".into()].into()),
         ..Worker::new("ada".into())
     }
 }

@@ -24,7 +24,7 @@ fn worker(name: &str, state: WorkerState) -> Worker {
     Worker {
         incarnation: ME,
         state,
-        runtimes: ["shell".into()].into(),
+        runtimes: Arc::new(["shell".into()].into()),
         capacity: 4,
         lease_until: NOW,
         last_beat: NOW - Span::from_secs(4),
@@ -174,7 +174,7 @@ fn whoever_may_not_take_work_is_not_counted_on() {
         worker("ada", Gone),
         Worker { cordoned: true, ..fit.clone() },
         Worker { healthy: false, ..fit.clone() },
-        Worker { runtimes: ["python".into()].into(), ..fit.clone() },
+        Worker { runtimes: Arc::new(["python".into()].into()), ..fit.clone() },
     ];
     let plain = execution(&[]);
     assert!(may_take(&fit, &plain, [&fit]) && is_schedulable(&plain, [&fit]));

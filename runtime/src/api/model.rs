@@ -218,7 +218,7 @@ pub(crate) struct WorkerBody {
     healthy: bool,
     /// What it can run.
     #[schema(value_type = Vec<String>)]
-    runtimes: BTreeSet<steadfast_core::Runtime>,
+    runtimes: std::sync::Arc<BTreeSet<steadfast_core::Runtime>>,
     /// What a task's `worker_selector` is matched against.
     labels: BTreeMap<String, String>,
     /// How many executions it runs at once.

@@ -1,5 +1,7 @@
 //! Every status in every situation: one explanation, of a kind that fits.
 
+use std::sync::Arc;
+
 use super::*;
 use serde_json::json;
 use steadfast_core::definition::Transport;
@@ -58,7 +60,7 @@ fn worker(name: &str) -> Worker {
     let mut worker = Worker::new(WorkerName::new(name));
     worker.incarnation = Incarnation(1);
     worker.state = WorkerState::Active;
-    worker.runtimes = BTreeSet::from([Runtime::new("shell")]);
+    worker.runtimes = Arc::new(BTreeSet::from([Runtime::new("shell")]));
     worker.capacity = 2;
     worker.lease_until = NOW + Span::from_millis(3200);
     worker
@@ -167,7 +169,7 @@ fn crews() -> Vec<Vec<(Worker, u32)>> {
         vec![(worker("w1"), 2), (worker("w2"), 0)],
         edited(|w| w.cordoned = true),
         edited(|w| w.healthy = false),
-        edited(|w| w.runtimes.clear()),
+        edited(|w| w.runtimes = Arc::default()),
         edited(|w| w.incarnation = Incarnation(2)),
         edited(|w| w.lease_until = NOW),
         edited(|w| w.state = WorkerState::Suspect),
@@ -306,7 +308,7 @@ fn workers_that_do_not_come() {
     let ready = || Scene::of(on_worker(Status::Ready));
     let none = Kind::NoEligibleWorker;
     expect("nobody", &ready().workers(&[]), none, "no worker is alive");
-    let other = ready().workers(&edited(|w| w.runtimes.clear()));
+    let other = ready().workers(&edited(|w| w.runtimes = Arc::default()));
     expect("runtime", &other, none, "offers the runtime `shell`");
     let selecting = ready().with(|e| {
         e.selector.insert("zone".into(), "eu".into());

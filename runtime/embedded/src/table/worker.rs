@@ -1,5 +1,7 @@
 //! Workers.
 
+use std::sync::Arc;
+
 use steadfast_core::worker::Worker;
 use steadfast_core::{Incarnation, Version, WorkerName};
 use steadfast_services::port::Load;
@@ -51,7 +53,7 @@ impl Table for Workers {
         args.int(row.state.code());
         args.int(row.cordoned);
         args.int(row.healthy);
-        args.json(&row.runtimes);
+        args.json(&*row.runtimes);
         args.json(&row.labels);
         args.int(row.capacity);
         args.int(row.lease_until.as_micros());
@@ -83,7 +85,7 @@ impl Decoder for WorkerDecoder {
             state: row.word()?,
             cordoned: row.flag()?,
             healthy: row.flag()?,
-            runtimes: row.json()?,
+            runtimes: Arc::new(row.json()?),
             labels: row.json()?,
             capacity: row.small()?,
             lease_until: row.time()?,

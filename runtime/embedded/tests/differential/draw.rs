@@ -198,7 +198,8 @@ impl Draw {
         row.state = self.of(&[Active, Dead, Draining, Gone, Suspect]);
         row.cordoned = self.chance(50);
         row.healthy = self.chance(50);
-        row.runtimes = (0..self.below(3)).map(|_| self.of(&RUNTIMES).into()).collect();
+        row.runtimes =
+            std::sync::Arc::new((0..self.below(3)).map(|_| self.of(&RUNTIMES).into()).collect());
         row.labels = (0..self.below(3)).map(|_| (self.text(), self.text())).collect();
         row.capacity = self.small();
         row.lease_until = self.time();
