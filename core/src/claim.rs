@@ -94,7 +94,7 @@ fn check_current(unit: &Unit, worker: &WorkerId) -> Result<(), WorkerRefusal> {
 }
 
 /// Offers the loaded ready executions to the least loaded eligible workers. `loads` says how many
-/// live attempts each loaded worker has.
+/// live attempts a worker has; those that are missing have none.
 pub fn dispatch(unit: &mut Unit, mut loads: Vec<(WorkerId, u32)>) {
     let ready = |e: &&Execution| e.status == Status::Ready && !e.is_workflow();
     let ids: Vec<ExecutionId> = unit.executions().filter(ready).map(|e| e.id).collect();

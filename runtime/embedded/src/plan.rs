@@ -58,6 +58,7 @@ async fn no_statement_on_a_hot_path_reads_a_whole_table() {
         ("ready runtimes", scan::READY_RUNTIMES),
         ("runnable", scan::RUNNABLE),
         ("held", scan::HELD),
+        ("loads", scan::LOADS),
         ("queues of", scan::QUEUES_OF),
     ];
     let shaped = shapes.iter().map(|(name, shape)| (*name, shape.sql(16).as_str().to_owned()));

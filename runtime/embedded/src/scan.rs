@@ -180,5 +180,9 @@ pub(crate) const HELD: &str = "SELECT json_group_array(json_array(id, attempt, q
      FROM execution e INDEXED BY execution_live \
      WHERE e.status BETWEEN 3 AND 5 AND e.worker = ? AND e.incarnation = ? ORDER BY e.id)";
 
+pub(crate) const LOADS: &str = "SELECT e.worker, e.incarnation, count(*) \
+     FROM execution e INDEXED BY execution_live \
+     WHERE e.status BETWEEN 3 AND 5 AND e.worker IS NOT NULL GROUP BY e.worker, e.incarnation";
+
 pub(crate) const QUEUES_OF: &str =
     "SELECT q.key FROM queue q INDEXED BY queue_by_action WHERE q.action = ? ORDER BY q.key";

@@ -30,7 +30,9 @@ use crate::scan;
 use crate::shape::{MOST, Shape};
 use crate::store::{CLOCK_NOTE, Writer};
 use crate::table::Decoder;
-use crate::table::execution::{ExecutionDecoder, Executions, HeldDecoder, PointerDecoder};
+use crate::table::execution::{
+    ExecutionDecoder, Executions, HeldDecoder, LoadDecoder, PointerDecoder,
+};
 use crate::table::payload::{
     ErrorDecoder, ItemDecoder, Items, Outcomes, Parameters, ParametersDecoder, VisitResultDecoder,
 };
@@ -296,6 +298,10 @@ impl Transaction for EmbeddedTransaction {
         args.text(worker.name.as_str());
         args.int(worker.incarnation.0);
         self.fetch_packed::<HeldDecoder>(scan::HELD, args).await
+    }
+
+    async fn loads(&mut self) -> Load<Vec<(WorkerId, u32)>> {
+        self.fetch::<LoadDecoder>(scan::LOADS, Args::default()).await
     }
 
     async fn queues_of(&mut self, action: &ActionRef) -> Load<Vec<QueueKey>> {

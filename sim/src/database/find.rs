@@ -1,6 +1,6 @@
 //! What statements find in the rows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use steadfast_core::decision::ItemPage;
 use steadfast_core::execution::Execution;
@@ -173,6 +173,14 @@ impl State {
         let mut held: Vec<Held> = self.live_ones().filter(held).map(view).collect();
         held.sort_by_key(|held| held.execution);
         held
+    }
+
+    pub(super) fn find_loads(&self) -> Vec<(WorkerId, u32)> {
+        let mut loads = BTreeMap::new();
+        for worker in self.live_ones().filter_map(|execution| execution.worker.clone()) {
+            *loads.entry(worker).or_insert(0) += 1;
+        }
+        loads.into_iter().collect()
     }
 
     /// The executions that have a live attempt, by status.

@@ -309,6 +309,10 @@ impl Transaction for SimTransaction {
         self.look(Statement::Held, |state| state.find_held(worker)).await
     }
 
+    async fn loads(&mut self) -> Load<Vec<(WorkerId, u32)>> {
+        self.look(Statement::Loads, State::find_loads).await
+    }
+
     async fn queues_of(&mut self, action: &ActionRef) -> Load<Vec<QueueKey>> {
         self.look(Statement::QueuesOf, |state| state.find_queues_of(action)).await
     }

@@ -339,3 +339,16 @@ impl Decoder for HeldDecoder {
         })
     }
 }
+
+/// Reads how many live attempts a worker process has: name, incarnation, count.
+#[derive(Default)]
+pub(crate) struct LoadDecoder;
+
+impl Decoder for LoadDecoder {
+    type Row = (WorkerId, u32);
+
+    fn decode<'r>(&mut self, row: &mut impl Cells<'r>) -> Load<(WorkerId, u32)> {
+        let name = row.text()?.as_ref().into();
+        Ok((WorkerId { name, incarnation: Incarnation(row.int()?) }, row.small()?))
+    }
+}

@@ -164,6 +164,15 @@ async fn sweeps(tx: &mut EmbeddedTransaction, model: &Snapshot) {
             assert_eq!(held.cancel_requested, row.cancel_requested);
         }
     }
+    let mut loads = std::collections::BTreeMap::new();
+    for row in pick(model, |row| row.status.has_live_attempt()) {
+        if let Some(worker) = row.worker.clone() {
+            *loads.entry(worker).or_insert(0) += 1;
+        }
+    }
+    let mut found = tx.loads().await.unwrap();
+    found.sort();
+    assert_eq!(found, loads.into_iter().collect::<Vec<_>>());
     let runs: BTreeSet<ExecutionId> = runnable(model);
     assert_eq!(tx.find_runs(99).await.unwrap(), runs.into_iter().collect::<Vec<_>>());
 }

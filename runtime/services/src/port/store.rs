@@ -286,6 +286,9 @@ pub trait Transaction: Send {
     /// The live attempts of a worker process, unlocked.
     fn held(&mut self, worker: &WorkerId) -> impl Future<Output = Load<Vec<Held>>> + Send;
 
+    /// How many live attempts each worker process has that has any, unlocked.
+    fn loads(&mut self) -> impl Future<Output = Load<Vec<(WorkerId, u32)>>> + Send;
+
     /// The queues of an action, unlocked.
     fn queues_of(
         &mut self,

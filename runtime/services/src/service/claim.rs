@@ -93,7 +93,6 @@ impl Step for Claim {
     async fn load<T: Transaction>(&mut self, tx: &mut T, unit: &mut Unit) -> Load<()> {
         (self.seen, self.passed_over) = (0, false);
         drive::worker(tx, unit, &self.worker.name).await?;
-        drive::workers(tx, unit).await?;
         let takes = |worker: &Worker| {
             worker.takes_work()
                 || worker.state == WorkerState::Draining && unit.is_planted("drain_keeps_claiming")
@@ -109,8 +108,13 @@ impl Step for Claim {
         }
         let ids: Vec<ExecutionId> = ready.iter().map(|execution| execution.id).collect();
         ready.into_iter().for_each(|execution| unit.load_execution(execution));
-        self.parameters = if ids.is_empty() { Vec::new() } else { tx.parameters(&ids).await? };
-        Ok(())
+        if ids.is_empty() {
+            self.parameters.clear();
+            return Ok(());
+        }
+        self.parameters = tx.parameters(&ids).await?;
+        // Who else could take them decides whether this worker should.
+        drive::workers(tx, unit).await
     }
 
     fn decide(&mut self, unit: &mut Unit) -> Result<Self::Output, Again> {

@@ -45,19 +45,24 @@ impl Step for Dispatch {
 
     async fn load<T: Transaction>(&mut self, tx: &mut T, unit: &mut Unit) -> Load<()> {
         self.loads.clear();
+        let waiting = tx.find_ready().await?;
+        if waiting.is_empty() {
+            return Ok(());
+        }
         // Not locked: a worker that hangs while it holds its row must not keep the others from
         // getting work. An offer to one that has died or filled up meanwhile comes back.
         let workers = tx.workers(None).await?;
-        let runtimes: BTreeSet<Runtime> =
-            workers.iter().filter(|w| w.takes_work()).flat_map(|w| w.runtimes.clone()).collect();
-        for worker in workers {
-            let held = tx.held(&worker.id()).await?;
-            self.loads.push((worker.id(), u32::try_from(held.len()).unwrap_or(u32::MAX)));
-            unit.workers.load(worker);
+        let is_served = |runtime: &Runtime| {
+            workers.iter().any(|w| w.takes_work() && w.runtimes.contains(runtime))
+        };
+        let runtimes: BTreeSet<Runtime> = waiting.into_iter().filter(is_served).collect();
+        let ready = tx.ready(&runtimes, self.limit).await?;
+        if ready.is_empty() {
+            return Ok(());
         }
-        for execution in tx.ready(&runtimes, self.limit).await? {
-            unit.load_execution(execution);
-        }
+        workers.into_iter().for_each(|worker| unit.workers.load(worker));
+        ready.into_iter().for_each(|execution| unit.load_execution(execution));
+        self.loads = tx.loads().await?;
         Ok(())
     }
 

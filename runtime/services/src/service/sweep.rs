@@ -130,6 +130,9 @@ impl Step for Handle {
             (None, Found::Due) => tx.find_due(unit.now, limit).await?,
             (None, Found::Orphans) => tx.find_orphans(limit).await?,
         };
+        if self.pointers.is_empty() {
+            return Ok(());
+        }
         drive::executions_at(tx, unit, &self.pointers).await?;
         // After the executions are locked: whoever holds an attempt then is among the workers read
         // now, and one who is over by now is over for good. Read before, a worker that has just
