@@ -4,6 +4,10 @@ mod command;
 
 use std::process::ExitCode;
 
+/// A simulated second is a hundred thousand small allocations, so the allocator counts.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     command::main()
 }

@@ -228,7 +228,7 @@ impl World {
         }
     }
 
-    /// L14: when all is over, nothing is left: no transaction, no lock, no message, no process.
+    /// L14: when all is over, nothing is left: no unfinished row, no slot, no message, no action.
     async fn demand_no_leak(&self) {
         // Longer than servers take to notice that a client is gone, and than a slow world takes to
         // look at the hints that are left.

@@ -45,7 +45,8 @@ pub(crate) struct State {
     history: History,
     settings: Settings,
     locks: Locks,
-    transactions: BTreeMap<TxId, Open>,
+    /// Boxed: they are large, and come and go all the time.
+    transactions: BTreeMap<TxId, Box<Open>>,
     next_transaction: u64,
     next_id: u64,
     is_down: bool,
@@ -90,7 +91,7 @@ impl State {
             voices: Voices::default(),
             old_look,
         };
-        self.transactions.insert(id, open);
+        self.transactions.insert(id, Box::new(open));
         id
     }
 
@@ -108,7 +109,7 @@ impl State {
     }
 
     /// Takes a transaction out and lets its locks go to those who wait.
-    fn end(&mut self, id: TxId) -> Option<Open> {
+    fn end(&mut self, id: TxId) -> Option<Box<Open>> {
         let mut open = self.transactions.remove(&id)?;
         self.locks.stop_waiting(id);
         for key in std::mem::take(&mut open.locks) {

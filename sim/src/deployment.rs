@@ -443,7 +443,7 @@ impl Deployment {
         tokio::select! {
             biased;
             done = task => done.unwrap_or(false),
-            () = madsim::time::sleep(Duration::from_secs(30)) => false,
+            () = crate::time::sleep(Duration::from_secs(30)) => false,
         }
     }
 

@@ -18,6 +18,7 @@ use crate::database::SimStore;
 use crate::library::Library;
 use crate::process::Process;
 use crate::watched::Watched;
+use crate::{SimTime, time};
 
 /// What all processes of a deployment are configured with.
 #[derive(Clone, Copy, Debug)]
@@ -145,26 +146,23 @@ impl Env for SimEnv {
 /// A sleep that sets its timer once: madsim's sets another at every poll.
 struct ArmOnce {
     sleep: Sleep,
-    until: madsim::time::Instant,
+    until: SimTime,
     is_armed: bool,
 }
 
 impl ArmOnce {
-    #[expect(clippy::disallowed_methods, reason = "this is simulated time")]
     fn new(span: Duration) -> Self {
-        let sleep = madsim::time::sleep(span);
-        Self { sleep, until: madsim::time::Instant::now() + span, is_armed: false }
+        Self { sleep: time::sleep(span), until: time::now().after(span), is_armed: false }
     }
 }
 
 impl Future for ArmOnce {
     type Output = ();
 
-    #[expect(clippy::disallowed_methods, reason = "this is simulated time")]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         if !std::mem::replace(&mut self.is_armed, true) {
             return Pin::new(&mut self.sleep).poll(context);
         }
-        if madsim::time::Instant::now() >= self.until { Poll::Ready(()) } else { Poll::Pending }
+        if time::now() >= self.until { Poll::Ready(()) } else { Poll::Pending }
     }
 }

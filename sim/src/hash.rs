@@ -39,13 +39,11 @@ impl RollingHash {
 
     pub(crate) fn add(&mut self, event: &Event) {
         let name = event.kind.name.as_bytes();
-        for number in [event.index, event.at.as_nanos(), event.node.into(), name.len() as u64] {
-            self.0.write(&number.to_le_bytes());
-        }
+        let head = [event.index, event.at.as_nanos(), event.node.into(), name.len() as u64];
+        // In three pieces: many small ones take twice the time.
+        self.0.write(head.map(u64::to_le_bytes).as_flattened());
         self.0.write(name);
-        for word in event.payload {
-            self.0.write(&word.to_le_bytes());
-        }
+        self.0.write(event.payload.map(u64::to_le_bytes).as_flattened());
     }
 
     pub(crate) fn digest(&self) -> Digest {

@@ -3,6 +3,9 @@
 use crate::hash::RollingHash;
 use crate::{Digest, Event, Kind, Node, PAYLOAD_WORDS, SimTime};
 
+/// Room for as many events as most runs write, so that the log need not move as it grows.
+const USUAL: usize = 8_192;
+
 /// Every event of a run, and their rolling hash.
 #[derive(Debug, Clone)]
 pub struct EventLog {
@@ -14,7 +17,11 @@ pub struct EventLog {
 impl EventLog {
     /// An empty log that knows one node, the world.
     pub(crate) fn new() -> Self {
-        Self { events: Vec::new(), names: vec!["world".into()], hash: RollingHash::new() }
+        Self {
+            events: Vec::with_capacity(USUAL),
+            names: vec!["world".into()],
+            hash: RollingHash::new(),
+        }
     }
 
     /// Gives the next node its number.

@@ -3,6 +3,25 @@
 use std::fmt;
 use std::time::Duration;
 
+use madsim::time::{Sleep, TimeHandle};
+
+thread_local! {
+    /// The clock of the one world that this thread runs. Kept, since asking madsim for it means
+    /// looking for its runtime each time; and kept here, since a world that held its clock would
+    /// hold itself.
+    static CLOCK: TimeHandle = TimeHandle::current();
+}
+
+/// Simulated time.
+pub(crate) fn now() -> SimTime {
+    SimTime::default().after(CLOCK.with(TimeHandle::elapsed))
+}
+
+/// Lets simulated time pass.
+pub(crate) fn sleep(span: Duration) -> Sleep {
+    CLOCK.with(|clock| clock.sleep(span))
+}
+
 /// Nanoseconds since the world began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SimTime(u64);

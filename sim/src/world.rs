@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use madsim::time::TimeHandle;
 use steadfast_core::Status;
 use steadfast_services::port::Counter;
 use tokio::sync::Notify;
@@ -57,6 +56,8 @@ pub(crate) struct Shared {
     /// One clone for each process that has not been dropped.
     pub(crate) breath: Arc<()>,
     closed: Notify,
+    /// Whether anybody has begun to wait for facts, and has to be told of what is written.
+    is_awaited: AtomicBool,
     written: Notify,
     pub(crate) given_up: AtomicBool,
     /// The node whose future was polled last.
@@ -87,6 +88,7 @@ impl World {
             last_acts: Mutex::default(),
             breath: Arc::new(()),
             closed: Notify::new(),
+            is_awaited: AtomicBool::new(false),
             written: Notify::new(),
             given_up: AtomicBool::new(false),
             at_work: AtomicU16::new(0),
@@ -114,7 +116,7 @@ impl World {
     /// Simulated time.
     #[must_use]
     pub fn now(&self) -> SimTime {
-        SimTime::default().after(TimeHandle::current().elapsed())
+        crate::time::now()
     }
 
     /// Simulated time as microseconds since the epoch, by a clock that is right.
@@ -236,12 +238,13 @@ impl World {
 
     /// Lets time pass.
     pub async fn wait(&self, span: Duration) {
-        madsim::time::sleep(span).await;
+        crate::time::sleep(span).await;
     }
 
     /// Waits until a fact has come to pass, and returns the event that shows it. When it does not
     /// within its time, `comes_to_pass` has fallen and the run ends.
     pub async fn until(&self, fact: Fact) -> Event {
+        self.0.is_awaited.store(true, Ordering::Relaxed);
         let mut next = fact.first();
         let search = async {
             loop {
@@ -274,7 +277,9 @@ impl World {
             change(&mut record, now);
             record.is_closed()
         };
-        self.0.written.notify_waiters();
+        if self.0.is_awaited.load(Ordering::Relaxed) {
+            self.0.written.notify_waiters();
+        }
         if closed {
             self.0.closed.notify_one();
         }

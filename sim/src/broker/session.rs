@@ -199,7 +199,7 @@ impl Subscription for SimSubscription {
             };
             let due = async {
                 match wait {
-                    Some(span) => madsim::time::sleep(span).await,
+                    Some(span) => crate::time::sleep(span).await,
                     None => std::future::pending().await,
                 }
             };

@@ -29,7 +29,7 @@ impl State {
     fn advances_blindly(&self, id: TxId) -> bool {
         let advances = |open: &super::Open| open.step == "advance";
         self.is_planted("successor_without_unique_key")
-            && self.transactions.get(&id).is_some_and(advances)
+            && self.transactions.get(&id).is_some_and(|open| advances(open))
     }
 
     /// Whether a write fails to look at what is there.

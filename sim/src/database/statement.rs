@@ -49,6 +49,7 @@ statements! {
     ReadyRuntimes = "ready_runtimes",
     DueRuns = "due_runs",
     Held = "held",
+    Loads = "loads",
     QueuesOf = "queues_of",
 }
 
@@ -94,7 +95,7 @@ impl SimTransaction {
         };
         self.world().cover("waited_for_a_lock");
         self.me.log(&kinds::WAITED, &[id.0, holder.0]);
-        let patience = madsim::time::sleep(STATEMENT_TIMEOUT.into());
+        let patience = crate::time::sleep(STATEMENT_TIMEOUT.into());
         let got = tokio::select! {
             biased;
             got = granted => got.is_ok(),
