@@ -81,32 +81,39 @@ fn item(stream: &mut Stream, families: &BTreeSet<Family>) -> (&'static str, Valu
         8 => ("sim.retried", json!({ "ms": ms, "fails": one_of(stream, &[0, 1, 3, 99]) })),
         9 => ("sim.timed", json!({ "ms": ms, "hangs": odd })),
         10 => ("sim.once", json!({ "ms": ms })),
-        _ => {
-            const FLOWS: &[&str] = &[
-                "flow.chain",
-                "flow.diamond",
-                "flow.list",
-                "flow.window",
-                "flow.rescue",
-                "flow.lap",
-                "flow.outer",
-            ];
-            (one_of(stream, FLOWS), json!({}))
-        }
+        _ => (one_of(stream, FLOWS).0, json!({})),
     }
 }
 
+/// The workflows that are drawn, with how many executions each gives rise to when all goes well.
+const FLOWS: &[(&str, u64)] = &[
+    ("flow.chain", 4),
+    ("flow.diamond", 6),
+    ("flow.list", 7),
+    ("flow.window", 9),
+    ("flow.rescue", 4),
+    ("flow.lap", 6),
+    ("flow.outer", 6),
+];
+
+/// Every seed has the realistic size: fifty executions and two workflows, with some to spare for
+/// those that are cancelled before all of their tasks have begun.
 fn workload(stream: &mut Stream, families: &BTreeSet<Family>, first_act_ms: u64) -> Vec<Item> {
-    let count = stream.within(50..=60);
+    let wanted = stream.within(64..=76);
     // Sometimes all at once, sometimes spread.
     let spread = one_of(stream, &[1, first_act_ms / 3, first_act_ms]);
-    let mut items: Vec<Item> = (0..count)
-        .map(|_| {
-            let (action, mut parameters) = item(stream, families);
-            if action.starts_with("flow.") {
-                parameters = json!({});
-            }
-            let cancels = families.contains(&Family::Operator) && stream.per_mille(100);
+    let always = ["flow.list", "flow.diamond"].map(|flow| (flow, json!({})));
+    let mut drawn = Vec::from(always);
+    let mut executions = drawn.iter().map(|(name, _)| gives_rise_to(name)).sum::<u64>();
+    while executions < wanted {
+        let (action, parameters) = item(stream, families);
+        executions += gives_rise_to(action);
+        drawn.push((action, parameters));
+    }
+    let mut items: Vec<Item> = drawn
+        .into_iter()
+        .map(|(action, parameters)| {
+            let cancels = families.contains(&Family::Operator) && stream.per_mille(250);
             Item {
                 at_ms: stream.below(spread),
                 action: action.into(),
@@ -117,12 +124,11 @@ fn workload(stream: &mut Stream, families: &BTreeSet<Family>, first_act_ms: u64)
         })
         .collect();
     items.sort_by_key(|item| item.at_ms);
-    // The realistic size: two workflows at the least.
-    for (at, flow) in [(0, "flow.list"), (1, "flow.diamond")] {
-        items[at].action = flow.into();
-        items[at].parameters = json!({});
-    }
     items
+}
+
+fn gives_rise_to(action: &str) -> u64 {
+    FLOWS.iter().find(|(name, _)| *name == action).map_or(1, |(_, executions)| *executions)
 }
 
 fn storms(stream: &mut Stream, families: &BTreeSet<Family>, first_act_ms: u64) -> Vec<Storm> {
