@@ -10,5 +10,7 @@
 )]
 
 mod daemon;
+mod rabbitmq;
 
 pub use daemon::{Daemon, Failure, find_program, free_port};
+pub use rabbitmq::RabbitServer;

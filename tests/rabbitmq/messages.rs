@@ -1,0 +1,169 @@
+//! What becomes of messages that nobody can use: expired, unreadable, without a listener.
+
+use std::time::Duration;
+
+use lapin::BasicProperties;
+use lapin::types::{AMQPValue, FieldTable};
+use steadfast_core::decision::{Message, Settle};
+use steadfast_rabbitmq::{Options, RabbitBroker, inspect};
+use steadfast_services::port::{Broker as _, Committed, StoreError, Topic};
+
+use crate::contract::{advance, is_idle, offer, publish, receive, seen, settle, subscribe, worker};
+use crate::support::{channel, options, shared, take, throw, until};
+
+fn header<'a>(headers: Option<&'a FieldTable>, name: &str) -> &'a AMQPValue {
+    headers.and_then(|headers| headers.inner().get(name)).expect("the header is there")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_worker_takes_in_time_arrives_among_the_dead_letters() {
+    let server = shared();
+    let options = options(&server.url(), "dead");
+    let options = Options { worker_queue_ttl: Duration::from_millis(600), ..options };
+    let broker = RabbitBroker::connect(options).await.expect("it can be used");
+    let mut dead = broker.subscribe_dead_letters().await.expect("dead letters are kept");
+    let gone = worker("w", 1);
+    drop(subscribe(&broker, Topic::Worker(gone.clone())).await);
+    publish(&broker, [offer(&gone, 1), offer(&gone, 2)]).await;
+    assert_eq!(broker.counted().unroutable, 0, "the queue outlives its consumer");
+    assert!(is_idle(&mut dead).await, "its time has not come");
+    let letters = receive(&mut dead, 2).await;
+    assert_eq!(seen(&letters), [(offer(&gone, 1), false), (offer(&gone, 2), false)]);
+    settle(&mut dead, letters, Settle::Ack).await;
+    // What was delivered to the worker and is in its hands does not expire.
+    let here = worker("w", 2);
+    let mut mine = subscribe(&broker, Topic::Worker(here.clone())).await;
+    publish(&broker, [offer(&here, 3)]).await;
+    let taken = receive(&mut mine, 1).await;
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    assert!(is_idle(&mut dead).await);
+    settle(&mut mine, taken, Settle::Ack).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_read_is_parked_with_its_bytes_and_the_reason() {
+    let server = shared();
+    let broker = RabbitBroker::connect(options(&server.url(), "garbage")).await.expect("it works");
+    let mut consumer = subscribe(&broker, Topic::Advance).await;
+    let (_connection, raw) = channel(&server.url()).await;
+    let json = || BasicProperties::default().with_content_type("application/json".into());
+    let mut headers = FieldTable::default();
+    headers.insert("trace".into(), AMQPValue::LongString("t-1".into()));
+    let odd = [
+        (&b"\x00\xff not JSON"[..], json().with_headers(headers).with_expiration("60000".into())),
+        (&b"{\"version\":9,\"news\":1}"[..], json().with_message_id("theirs".into())),
+        (&b"{\"version\":1,\"id\":\"i\",\"at\":1,\"message\":{\"dance\":2}}"[..], json()),
+        (&b"{}"[..], BasicProperties::default().with_content_type("text/plain".into())),
+        (&b""[..], BasicProperties::default()),
+    ];
+    for (body, properties) in &odd {
+        throw(&raw, "test-garbage.hints", "advance", body, properties.clone()).await;
+    }
+    publish(&broker, [advance(1)]).await;
+    // What can be read is not held up, and what cannot is gone from the queue.
+    let good = receive(&mut consumer, 1).await;
+    assert_eq!(seen(&good), [(advance(1), false)]);
+    settle(&mut consumer, good, Settle::Ack).await;
+    assert!(is_idle(&mut consumer).await);
+    let reasons = ["not an envelope", "version 9", "dance", "text/plain", "not an envelope"];
+    for ((body, properties), reason) in odd.iter().zip(reasons) {
+        let parked = take(&raw, "test-garbage.parked").await;
+        assert_eq!(parked.data, *body);
+        let headers = parked.properties.headers().as_ref();
+        let AMQPValue::LongString(said) = header(headers, "steadfast-reason") else {
+            panic!("the reason is text");
+        };
+        assert!(said.to_string().contains(reason), "{said} for {reason}");
+        let text = |text: &str| AMQPValue::LongString(text.into());
+        assert_eq!(*header(headers, "steadfast-exchange"), text("test-garbage.hints"));
+        assert_eq!(*header(headers, "steadfast-routing-key"), text("advance"));
+        assert_eq!(parked.properties.content_type(), properties.content_type());
+        if let Some(id) = properties.message_id() {
+            assert_eq!(parked.properties.message_id().as_ref(), Some(id));
+        }
+        if let Some(had) = properties.headers() {
+            assert_eq!(*header(headers, "steadfast-headers"), AMQPValue::FieldTable(had.clone()));
+        }
+    }
+    assert_eq!(broker.counted().parked, 5);
+    // Nothing is left: neither with the consumer nor in its queue.
+    drop(consumer);
+    let mut next = subscribe(&broker, Topic::Advance).await;
+    assert!(is_idle(&mut next).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_given_up_by_its_reader_is_parked_too() {
+    let server = shared();
+    let broker = RabbitBroker::connect(options(&server.url(), "parked")).await.expect("it works");
+    let mut consumer = subscribe(&broker, Topic::Advance).await;
+    publish(&broker, [advance(5)]).await;
+    let taken = receive(&mut consumer, 1).await;
+    settle(&mut consumer, taken, Settle::Park(String::from("nobody knows ex-5"))).await;
+    let (_connection, raw) = channel(&server.url()).await;
+    let parked = take(&raw, "test-parked.parked").await;
+    let said = header(parked.properties.headers().as_ref(), "steadfast-reason");
+    assert_eq!(*said, AMQPValue::LongString("nobody knows ex-5".into()));
+    let body: serde_json::Value = serde_json::from_slice(&parked.data).expect("it is JSON");
+    assert_eq!(body["message"], serde_json::json!({ "advance": 5 }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_for_nobody_is_counted_and_one_without_its_queue_is_refused() {
+    let server = shared();
+    let url = server.url();
+    let broker = RabbitBroker::connect(options(&url, "nobody")).await.expect("it works");
+    publish(&broker, [offer(&worker("nobody", 1), 1), advance(1)]).await;
+    let long = worker(&"w".repeat(300), 1);
+    publish(&broker, [offer(&long, 1)]).await;
+    let counted = broker.counted();
+    assert_eq!((counted.published, counted.unroutable), (1, 2));
+    let refused = broker.subscribe(Topic::Worker(long)).await.err();
+    let Some(StoreError::Unavailable(text)) = refused else { panic!("it is refused") };
+    assert!(text.contains("longer than 255 bytes"), "{text}");
+
+    // Somebody deletes a queue behind our back.
+    let (_connection, raw) = channel(&url).await;
+    let deleted = raw.queue_delete("test-nobody.advance".into(), Default::default()).await;
+    assert_eq!(deleted.expect("it is deleted"), 1);
+    let committed = Committed::by_store(steadfast_core::Timestamp::ZERO);
+    let lost = broker.publish(&committed, vec![advance(2), Message::Admit("q".into())]).await;
+    let Err(StoreError::Unavailable(text)) = lost else { panic!("one was not taken") };
+    assert!(text.contains("1 of 2"), "{text}");
+    until("the queue is declared again", async || {
+        broker.publish(&committed, vec![advance(3)]).await.is_ok()
+    })
+    .await;
+    let mut consumer = subscribe(&broker, Topic::Advance).await;
+    assert_eq!(receive(&mut consumer, 1).await[0].message, advance(3));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_can_be_inspected() {
+    let server = shared();
+    let options = options(&server.url(), "inspect");
+    let broker = RabbitBroker::connect(options.clone()).await.expect("it works");
+    publish(&broker, (0..3).map(advance)).await;
+    let _consumer = subscribe(&broker, Topic::Admit).await;
+    let rows = inspect(&options).await.expect("it answers");
+    let names: Vec<&str> = rows.iter().map(|row| row.what.as_str()).collect();
+    let all = [
+        "exchange test-inspect.hints",
+        "exchange test-inspect.delay",
+        "queue test-inspect.admit",
+        "queue test-inspect.advance",
+        "queue test-inspect.dispatch",
+        "queue test-inspect.parked",
+        "exchange test-inspect.dlx",
+        "queue test-inspect.dead",
+    ];
+    assert_eq!(names, all);
+    assert!(rows.iter().all(|row| row.found.is_ok()));
+    let kinds = server.rabbitmqctl(&["list_queues", "name", "type"]).expect("it is asked");
+    assert!(kinds.lines().any(|line| line == "test-inspect.advance\tquorum"), "{kinds}");
+    let found = |what: &str| rows.iter().find(|row| row.what == what).map(|r| r.found.clone());
+    let advance = found("queue test-inspect.advance").expect("it is there").expect("it is fine");
+    assert_eq!((advance.messages, advance.consumers), (3, 0));
+    let admit = found("queue test-inspect.admit").expect("it is there").expect("it is fine");
+    assert_eq!((admit.messages, admit.consumers), (0, 1));
+}
