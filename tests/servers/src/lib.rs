@@ -10,5 +10,10 @@
 )]
 
 mod daemon;
+mod pgbouncer;
+mod postgres;
+mod user;
 
 pub use daemon::{Daemon, Failure, find_program, free_port};
+pub use pgbouncer::PgBouncer;
+pub use postgres::{Postgres, Stop};
