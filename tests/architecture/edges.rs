@@ -9,12 +9,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("steadfast-services", &["steadfast-core", "steadfast-packs"]),
     ("steadfast-runner", &[]),
     ("steadfast-embedded", &["steadfast-core", "steadfast-services"]),
+    ("steadfast-postgres", &["steadfast-core", "steadfast-services"]),
     (
         "steadfast-runtime",
         &[
             "steadfast-core",
             "steadfast-embedded",
             "steadfast-packs",
+            "steadfast-postgres",
             "steadfast-runner",
             "steadfast-services",
         ],
