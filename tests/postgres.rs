@@ -4,8 +4,16 @@
 #[path = "contract/store/mod.rs"]
 mod store;
 
+#[path = "postgres/locks.rs"]
+mod locks;
+#[path = "postgres/loss.rs"]
+mod loss;
+#[path = "postgres/open.rs"]
+mod open;
 #[path = "postgres/place.rs"]
 mod place;
+#[path = "postgres/proxy.rs"]
+mod proxy;
 
 mod direct {
     crate::store::store_contract!(crate::place::direct);
