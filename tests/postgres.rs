@@ -12,6 +12,8 @@ mod loss;
 mod open;
 #[path = "postgres/place.rs"]
 mod place;
+#[path = "postgres/plans.rs"]
+mod plans;
 #[path = "postgres/proxy.rs"]
 mod proxy;
 

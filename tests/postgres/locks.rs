@@ -148,7 +148,8 @@ fn slow_notes(server: &steadfast_servers::Postgres, database: &str, first: &str)
 async fn the_server_s_refusals_are_told_apart() {
     let server = server();
     // state  the refusal that it becomes
-    let table: [(&str, fn(&StoreError) -> bool); 4] = [
+    type IsMeant = fn(&StoreError) -> bool;
+    let table: [(&str, IsMeant); 4] = [
         ("53100", |error| matches!(error, StoreError::Full(_))),
         ("40001", |error| matches!(error, StoreError::Conflict(_))),
         ("53200", |error| matches!(error, StoreError::Unavailable(_))),

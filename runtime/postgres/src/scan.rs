@@ -26,9 +26,9 @@ pub(crate) const QUEUES: &str =
 
 /// Queues, and whether the slots of each are counted.
 pub(crate) const OCCUPANCY: &str = "SELECT k.queue, \
-     (SELECT count(*) FROM execution x WHERE x.status = 1 AND x.queue = k.queue), \
+     (SELECT count(*) FROM execution x WHERE x.status + 0 = 1 AND x.queue = k.queue), \
      CASE WHEN k.limited THEN \
-      (SELECT count(*) FROM execution x WHERE x.status BETWEEN 2 AND 5 AND x.queue = k.queue) \
+      (SELECT count(*) FROM execution x WHERE x.status - 0 BETWEEN 2 AND 5 AND x.queue = k.queue) \
      ELSE 0 END \
      FROM UNNEST($1::text[], $2::bool[]) AS k (queue, limited)";
 
@@ -38,8 +38,8 @@ pub(crate) const LINE: &str = concat!(
     execution!(),
     " FROM execution e WHERE e.id = ANY(ARRAY(\
      SELECT x.id FROM UNNEST($1::text[]) AS k (queue) CROSS JOIN LATERAL (\
-     SELECT y.id FROM execution y WHERE y.status = 1 AND y.queue = k.queue \
-     ORDER BY y.line, y.id LIMIT $2) x)) AND e.status = 1 ORDER BY e.id FOR UPDATE"
+     SELECT y.id FROM execution y WHERE y.status + 0 = 1 AND y.queue = k.queue \
+     ORDER BY y.line, y.id LIMIT $2) x)) AND e.status + 0 = 1 ORDER BY e.id FOR UPDATE"
 );
 
 pub(crate) const RUNS: &str = concat!(
@@ -64,29 +64,27 @@ pub(crate) const BY_KEY: &str = concat!(
 const READY_ARMS: usize = 16;
 
 /// The oldest of `runtimes` runtimes, `$2` and following, up to `$1`. Each runtime's index entries
-/// are in order and are merged, and only as many rows are locked as are wanted: what somebody else
-/// has locked is passed over and the next one is taken. With very many runtimes all their ready
-/// rows are sorted instead; those runtimes are one array.
+/// are in order and are merged; one after the other is locked until there are enough, and what
+/// somebody else has locked is passed over. With very many runtimes all their ready rows are sorted
+/// instead; those runtimes are one array.
 pub(crate) fn ready(runtimes: usize) -> String {
-    let ids = match runtimes {
-        1 => String::from("SELECT x.id FROM execution x WHERE x.status = 2 AND x.runtime = $2"),
-        2..=READY_ARMS => {
-            let arm = |number| {
-                format!(
-                    "(SELECT x.id FROM execution x \
-                     WHERE x.status = 2 AND x.runtime = ${number} ORDER BY x.id)"
-                )
-            };
-            let arms: Vec<String> = (2..runtimes + 2).map(arm).collect();
-            arms.join(" UNION ALL ")
-        }
-        _ => {
-            String::from("SELECT x.id FROM execution x WHERE x.status = 2 AND x.runtime = ANY($2)")
-        }
+    let arm = |condition: &str| {
+        format!(
+            "(SELECT x.id FROM execution x \
+             WHERE x.status + 0 = 2 AND x.runtime = {condition} ORDER BY x.id)"
+        )
+    };
+    let ids = if ready_has_arms(runtimes) && runtimes > 1 {
+        let arms: Vec<String> =
+            (2..runtimes + 2).map(|number| arm(&format!("${number}"))).collect();
+        format!("{} ORDER BY id", arms.join(" UNION ALL "))
+    } else {
+        arm(if runtimes > 1 { "ANY($2)" } else { "$2" })
     };
     format!(
-        "SELECT {} FROM ({ids} ORDER BY id) k JOIN execution e ON e.id = k.id \
-         WHERE e.status = 2 ORDER BY k.id LIMIT $1 FOR UPDATE OF e SKIP LOCKED",
+        "SELECT e.* FROM ({ids}) k CROSS JOIN LATERAL (\
+         SELECT {} FROM execution e WHERE e.id = k.id AND e.status + 0 = 2 \
+         FOR UPDATE SKIP LOCKED) e LIMIT $1",
         execution!(),
     )
 }
@@ -102,7 +100,7 @@ pub(crate) const ENDED_CHILDREN: &str = concat!(
     execution!(),
     " FROM execution e WHERE e.id = ANY(ARRAY(\
      SELECT x.id FROM UNNEST($1::int8[]) AS k (run) CROSS JOIN LATERAL (\
-     SELECT y.id FROM execution y WHERE y.status >= 7 AND NOT y.folded AND y.run = k.run \
+     SELECT y.id FROM execution y WHERE y.status - 0 >= 7 AND NOT y.folded AND y.run = k.run \
      ORDER BY y.id LIMIT $2) x)) AND NOT e.folded ORDER BY e.id FOR UPDATE"
 );
 
@@ -111,7 +109,7 @@ pub(crate) const LIVE_CHILDREN: &str = concat!(
     "SELECT ",
     pointer!(),
     " FROM UNNEST($1::int8[]) WITH ORDINALITY AS k (run, place) CROSS JOIN LATERAL (\
-     SELECT * FROM execution x WHERE x.status < 7 AND x.run = k.run \
+     SELECT * FROM execution x WHERE x.status - 0 < 7 AND x.run = k.run \
      ORDER BY x.cancel_requested, x.id LIMIT $2) e ORDER BY k.place, e.cancel_requested, e.id"
 );
 
@@ -131,7 +129,7 @@ pub(crate) const ERRORS: &str = "SELECT o.execution, o.error FROM execution_outc
 pub(crate) const VISIT_RESULTS: &str = "SELECT e.run, e.task, e.occurrence, e.item, e.status, o.result, o.error \
      FROM UNNEST($1::int8[], $2::text[], $3::int8[]) AS k (run, task, occurrence) \
      JOIN execution e ON e.run = k.run AND e.task = k.task AND e.occurrence = k.occurrence \
-      AND e.status >= 7 \
+      AND e.status - 0 >= 7 \
      LEFT JOIN execution_outcome o ON o.execution = e.id \
      ORDER BY e.run, e.task, e.occurrence, COALESCE(e.item, -1)";
 
@@ -156,41 +154,41 @@ pub(crate) const ORPHANS: &str = concat!(
     "SELECT ",
     pointer!(),
     " FROM execution e LEFT JOIN worker w ON w.name = e.worker \
-     WHERE e.status BETWEEN 3 AND 5 AND e.worker IS NOT NULL \
+     WHERE e.status - 0 BETWEEN 3 AND 5 AND e.worker IS NOT NULL \
      AND (w.name IS NULL OR w.state IN (2, 4) OR w.incarnation <> e.incarnation) LIMIT $1"
 );
 
 /// From each queue to the next, without looking at those who wait between.
 pub(crate) const LINES: &str = "WITH RECURSIVE step (queue) AS (\
-     SELECT min(x.queue) FROM execution x WHERE x.status = 1 \
+     SELECT min(x.queue) FROM execution x WHERE x.status + 0 = 1 \
      UNION ALL \
-     SELECT (SELECT min(x.queue) FROM execution x WHERE x.status = 1 AND x.queue > step.queue) \
+     SELECT (SELECT min(x.queue) FROM execution x WHERE x.status + 0 = 1 AND x.queue > step.queue) \
      FROM step WHERE step.queue IS NOT NULL) \
      SELECT queue FROM step WHERE queue IS NOT NULL LIMIT $1";
 
 /// From each runtime to the next.
 pub(crate) const READY_RUNTIMES: &str = "WITH RECURSIVE step (runtime) AS (\
-     SELECT min(x.runtime) FROM execution x WHERE x.status = 2 \
+     SELECT min(x.runtime) FROM execution x WHERE x.status + 0 = 2 \
      UNION ALL \
      SELECT (SELECT min(x.runtime) FROM execution x \
-             WHERE x.status = 2 AND x.runtime > step.runtime) \
+             WHERE x.status + 0 = 2 AND x.runtime > step.runtime) \
      FROM step WHERE step.runtime IS NOT NULL) \
      SELECT runtime FROM step WHERE runtime IS NOT NULL";
 
 /// How many.
 pub(crate) const RUNNABLE: &str = "WITH RECURSIVE step (run) AS (\
-     SELECT min(x.run) FROM execution x WHERE x.status >= 7 AND NOT x.folded AND x.run IS NOT NULL \
+     SELECT min(x.run) FROM execution x WHERE x.status - 0 >= 7 AND NOT x.folded AND x.run IS NOT NULL \
      UNION ALL \
      SELECT (SELECT min(x.run) FROM execution x \
-             WHERE x.status >= 7 AND NOT x.folded AND x.run > step.run) \
+             WHERE x.status - 0 >= 7 AND NOT x.folded AND x.run > step.run) \
      FROM step WHERE step.run IS NOT NULL) \
      (SELECT run FROM step WHERE run IS NOT NULL LIMIT $1) \
      UNION \
      (SELECT x.id FROM execution x \
-      WHERE x.status = 2 AND x.runtime IS NULL ORDER BY x.id LIMIT $1) \
+      WHERE x.status + 0 = 2 AND x.runtime IS NULL ORDER BY x.id LIMIT $1) \
      UNION \
      (SELECT r.execution FROM run r JOIN execution e ON e.id = r.execution \
-      WHERE r.open AND (e.status >= 7 OR e.cancel_requested) LIMIT $1) \
+      WHERE r.open AND (e.status - 0 >= 7 OR e.cancel_requested) LIMIT $1) \
      UNION \
      (SELECT DISTINCT t.run FROM visit t \
       WHERE t.open AND t.state = 1 AND t.created < t.total \
@@ -200,6 +198,6 @@ pub(crate) const RUNNABLE: &str = "WITH RECURSIVE step (run) AS (\
 /// Name and incarnation of a worker.
 pub(crate) const HELD: &str = "SELECT e.id, e.attempt, e.queue, e.cancel_requested \
      FROM execution e \
-     WHERE e.status BETWEEN 3 AND 5 AND e.worker = $1 AND e.incarnation = $2 ORDER BY e.id";
+     WHERE e.status - 0 BETWEEN 3 AND 5 AND e.worker = $1 AND e.incarnation = $2 ORDER BY e.id";
 
 pub(crate) const QUEUES_OF: &str = "SELECT q.key FROM queue q WHERE q.action = $1 ORDER BY q.key";

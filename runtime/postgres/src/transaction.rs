@@ -213,7 +213,9 @@ impl Transaction for PostgresTransaction {
             args = args.texts(runtimes.iter().map(Runtime::as_str));
         }
         let sql = AssertSqlSafe(scan::ready(runtimes.len()));
-        self.fetch::<ExecutionDecoder>(sql, args).await
+        let mut rows = self.fetch::<ExecutionDecoder>(sql, args).await?;
+        rows.sort_by_key(|row| row.id);
+        Ok(rows)
     }
 
     async fn ended_children(&mut self, runs: &[ExecutionId], per_run: u32) -> Load<Vec<Execution>> {

@@ -139,6 +139,10 @@ pub(crate) async fn ready_executions_come_oldest_first_and_by_runtime<S: Full>(s
     assert_eq!(ids(&tx.ready(&runtimes, 10).await.unwrap()), [2, 3, 4]);
     assert_eq!(ids(&tx.ready(&runtimes, 2).await.unwrap()), [2, 3]);
     assert_eq!(tx.ready(&BTreeSet::from(["ruby".into()]), 2).await, Ok(vec![]));
+    let handlers = (0..40).map(|n| Runtime::new(format!("handler-{n}")));
+    let many: BTreeSet<Runtime> = handlers.chain(runtimes).collect();
+    assert_eq!(ids(&tx.ready(&many, 10).await.unwrap()), [2, 3, 4]);
+    assert_eq!(ids(&tx.ready(&many, 1).await.unwrap()), [2]);
     let waiting: Vec<Runtime> = ["perl", "python", "shell"].map(Runtime::new).into();
     assert_eq!(tx.find_ready().await, Ok(waiting));
     assert_eq!(tx.find_runs(9).await, Ok(eid(&[1])));
