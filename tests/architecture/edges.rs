@@ -9,6 +9,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("steadfast-services", &["steadfast-core", "steadfast-packs"]),
     ("steadfast-runner", &[]),
     ("steadfast-embedded", &["steadfast-core", "steadfast-services"]),
+    ("steadfast-postgres", &["steadfast-core", "steadfast-services"]),
     ("steadfast-rabbitmq", &["steadfast-core", "steadfast-services"]),
     (
         "steadfast-runtime",
@@ -16,6 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "steadfast-core",
             "steadfast-embedded",
             "steadfast-packs",
+            "steadfast-postgres",
             "steadfast-rabbitmq",
             "steadfast-runner",
             "steadfast-services",

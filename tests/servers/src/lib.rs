@@ -10,7 +10,12 @@
 )]
 
 mod daemon;
+mod pgbouncer;
+mod postgres;
 mod rabbitmq;
+mod user;
 
 pub use daemon::{Daemon, Failure, find_program, free_port};
+pub use pgbouncer::PgBouncer;
+pub use postgres::{Postgres, Stop};
 pub use rabbitmq::RabbitServer;

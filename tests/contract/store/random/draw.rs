@@ -221,7 +221,7 @@ impl Draw {
 
     fn execution(&mut self) -> Execution {
         let id = self.id();
-        let mut row = crate::common::execution(id.0);
+        let mut row = crate::store::rows::execution(id.0);
         row.status = self.of(&Status::ALL);
         let status = row.status;
         row.work = match self.below(3) {

@@ -1,23 +1,19 @@
 //! What the readers see.
 
-mod common;
-
-use common::*;
+use super::Full;
+use super::rows::*;
 use serde_json::json;
 use steadfast_core::decision::Outcome;
 use steadfast_core::workflow::{Run, Visit};
 use steadfast_core::{Attempt, ExecutionId, QueueKey, Status};
-use steadfast_embedded::EmbeddedStore;
-use steadfast_services::port::{Batch, Cursor, ExecutionFilter, Query, Store, Transaction};
+use steadfast_services::port::{Batch, Cursor, ExecutionFilter, Query, Transaction};
 
-async fn listed(store: &EmbeddedStore, filter: ExecutionFilter) -> Vec<u64> {
+async fn listed(store: &impl Full, filter: ExecutionFilter) -> Vec<u64> {
     let found = Query::executions(store, &filter).await.expect("the listing works");
     found.iter().map(|view| view.execution.id.0).collect()
 }
 
-#[tokio::test]
-async fn listings_hold_what_is_asked_for_newest_first() {
-    let store = store().await;
+pub(crate) async fn listings_hold_what_is_asked_for_newest_first<S: Full>(store: S) {
     let of = |id, status, action: &str| {
         let mut row = execution_in(id, status);
         row.action = action.into();
@@ -60,9 +56,7 @@ async fn listings_hold_what_is_asked_for_newest_first() {
     }
 }
 
-#[tokio::test]
-async fn an_execution_comes_with_what_belongs_to_it() {
-    let store = store().await;
+pub(crate) async fn an_execution_comes_with_what_belongs_to_it<S: Full>(store: S) {
     let rows = [execution_in(1, Status::Failed), execution(2)];
     let parameters = [(ExecutionId(1), json!({"host": "h"}))];
     let outcomes = [(ExecutionId(1), Outcome { result: json!([1]), error: Some("no".to_owned()) })];
@@ -80,9 +74,7 @@ async fn an_execution_comes_with_what_belongs_to_it() {
     assert_eq!(Query::execution(&store, ExecutionId(3)).await, Ok(None));
 }
 
-#[tokio::test]
-async fn tasks_and_runs() {
-    let store = store().await;
+pub(crate) async fn tasks_and_runs<S: Full>(store: S) {
     let rows = [
         child(10, Status::Completed, 1, Some(0)),
         child(11, Status::Failed, 1, Some(1)),
@@ -109,9 +101,7 @@ async fn tasks_and_runs() {
     assert_eq!(store.run(ExecutionId(2)).await, Ok(None));
 }
 
-#[tokio::test]
-async fn queues_workers_and_counts() {
-    let store = store().await;
+pub(crate) async fn queues_workers_and_counts<S: Full>(store: S) {
     let mut rows = vec![
         execution_in(1, Status::Running),
         execution_in(2, Status::Offered),
@@ -142,9 +132,7 @@ async fn queues_workers_and_counts() {
     assert!(counts.contains(&(Status::Queued, 2)) && counts.contains(&(Status::Failed, 0)));
 }
 
-#[tokio::test]
-async fn definitions_and_notes() {
-    let store = store().await;
+pub(crate) async fn definitions_and_notes<S: Full>(store: S) {
     let definitions: Vec<_> =
         (0..300).map(|n| (format!("h{n}").into(), format!("{{{n}}}"))).collect();
     store.put_definitions(&definitions).await.unwrap();
@@ -159,9 +147,7 @@ async fn definitions_and_notes() {
     assert_eq!(store.note("n").await, Ok(Some("2\0".to_owned())));
 }
 
-#[tokio::test]
-async fn readers_see_only_what_is_committed_and_do_not_wait() {
-    let store = store().await;
+pub(crate) async fn readers_see_only_what_is_committed_and_do_not_wait<S: Full>(store: S) {
     let mut tx = store.begin("test").await.unwrap();
     tx.apply(Batch::InsertExecutions(&[execution(1)])).await.unwrap();
     assert_eq!(Query::execution(&store, ExecutionId(1)).await, Ok(None));

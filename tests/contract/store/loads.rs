@@ -1,10 +1,9 @@
 //! What each load and scan of a transaction finds.
 
-mod common;
-
 use std::collections::BTreeSet;
 
-use common::*;
+use super::Full;
+use super::rows::*;
 use serde_json::json;
 use steadfast_core::decision::{ItemPage, Outcome};
 use steadfast_core::execution::Idempotency;
@@ -12,8 +11,7 @@ use steadfast_core::queue::Occupancy;
 use steadfast_core::worker::WorkerState;
 use steadfast_core::workflow::{Run, Visit, VisitState};
 use steadfast_core::{Attempt, ExecutionId, Order, QueueKey, Runtime, Status, Timestamp, Work};
-use steadfast_embedded::EmbeddedTransaction;
-use steadfast_services::port::{Batch, Load, Pointer, Store, Transaction};
+use steadfast_services::port::{Batch, Load, Pointer, Transaction};
 
 fn eid(ids: &[u64]) -> Vec<ExecutionId> {
     ids.iter().map(|id| ExecutionId(*id)).collect()
@@ -23,15 +21,12 @@ fn pointed(found: Load<Vec<Pointer>>) -> Vec<u64> {
     found.expect("the scan works").iter().map(|pointer| pointer.execution.0).collect()
 }
 
-async fn begin_with(batches: &[Batch<'_>]) -> EmbeddedTransaction {
-    let store = store().await;
-    apply(&store, batches).await.expect("the rows can be written");
+async fn begin_with<S: Full>(store: &S, batches: &[Batch<'_>]) -> S::Tx {
+    apply(store, batches).await.expect("the rows can be written");
     store.begin("test").await.expect("a transaction begins")
 }
 
-#[tokio::test]
-async fn an_empty_store_answers_everything_with_nothing() {
-    let store = store().await;
+pub(crate) async fn an_empty_store_answers_everything_with_nothing<S: Full>(store: S) {
     let mut tx = store.begin("test").await.unwrap();
     let key = [QueueKey::new("q")];
     assert_eq!(tx.workers(None).await, Ok(vec![]));
@@ -64,9 +59,7 @@ async fn an_empty_store_answers_everything_with_nothing() {
     commit(tx).await;
 }
 
-#[tokio::test]
-async fn identities_are_given_once() {
-    let store = store().await;
+pub(crate) async fn identities_are_given_once<S: Full>(store: S) {
     let mut tx = store.begin("test").await.unwrap();
     assert_eq!(tx.allocate(3).await, Ok(1..4));
     assert_eq!(tx.allocate(2).await, Ok(4..6));
@@ -77,17 +70,18 @@ async fn identities_are_given_once() {
     commit(tx).await;
 }
 
-#[tokio::test]
-async fn workers_are_found_by_name_and_the_gone_are_left_out_of_the_rest() {
+pub(crate) async fn workers_are_found_by_name_and_the_gone_are_left_out_of_the_rest<S: Full>(
+    store: S,
+) {
     let (a, mut b, c) = (worker("a"), worker("b"), worker("c"));
     b.state = WorkerState::Gone;
-    let mut tx = begin_with(&[Batch::InsertWorkers(&[a.clone(), b.clone(), c.clone()])]).await;
+    let mut tx =
+        begin_with(&store, &[Batch::InsertWorkers(&[a.clone(), b.clone(), c.clone()])]).await;
     assert_eq!(tx.workers(None).await, Ok(vec![a, c.clone()]));
     assert_eq!(tx.workers(Some(&["c".into(), "b".into(), "x".into()])).await, Ok(vec![b, c]));
 }
 
-#[tokio::test]
-async fn queues_their_occupancy_and_their_lines() {
+pub(crate) async fn queues_their_occupancy_and_their_lines<S: Full>(store: S) {
     let queues = [queue("p|x", Some(2)), queue("p|y", None), queue("z", Some(1))];
     let mut rows = vec![
         execution_in(1, Status::Running),
@@ -105,7 +99,7 @@ async fn queues_their_occupancy_and_their_lines() {
     other.queue = QueueKey::new("p|y");
     rows.push(other);
     let batches = [Batch::InsertQueues(&queues), Batch::InsertExecutions(&rows)];
-    let mut tx = begin_with(&batches).await;
+    let mut tx = begin_with(&store, &batches).await;
 
     let keys: Vec<QueueKey> = ["p|y", "p|x", "p|x", "z", "none"].map(QueueKey::new).into();
     let found = tx.queues(&keys).await.unwrap();
@@ -123,8 +117,7 @@ async fn queues_their_occupancy_and_their_lines() {
     assert_eq!(tx.find_lines(9).await, Ok(vec!["p|x".into(), "p|y".into()]));
 }
 
-#[tokio::test]
-async fn ready_executions_come_oldest_first_and_by_runtime() {
+pub(crate) async fn ready_executions_come_oldest_first_and_by_runtime<S: Full>(store: S) {
     let of = |id, runtime: &str| {
         let mut row = execution_in(id, Status::Ready);
         row.work = Work::Runtime(runtime.into());
@@ -141,18 +134,21 @@ async fn ready_executions_come_oldest_first_and_by_runtime() {
         execution_in(6, Status::Queued),
         execution_in(7, Status::Running),
     ];
-    let mut tx = begin_with(&[Batch::InsertExecutions(&rows)]).await;
+    let mut tx = begin_with(&store, &[Batch::InsertExecutions(&rows)]).await;
     let runtimes = BTreeSet::from(["python".into(), "shell".into()]);
     assert_eq!(ids(&tx.ready(&runtimes, 10).await.unwrap()), [2, 3, 4]);
     assert_eq!(ids(&tx.ready(&runtimes, 2).await.unwrap()), [2, 3]);
     assert_eq!(tx.ready(&BTreeSet::from(["ruby".into()]), 2).await, Ok(vec![]));
+    let handlers = (0..40).map(|n| Runtime::new(format!("handler-{n}")));
+    let many: BTreeSet<Runtime> = handlers.chain(runtimes).collect();
+    assert_eq!(ids(&tx.ready(&many, 10).await.unwrap()), [2, 3, 4]);
+    assert_eq!(ids(&tx.ready(&many, 1).await.unwrap()), [2]);
     let waiting: Vec<Runtime> = ["perl", "python", "shell"].map(Runtime::new).into();
     assert_eq!(tx.find_ready().await, Ok(waiting));
     assert_eq!(tx.find_runs(9).await, Ok(eid(&[1])));
 }
 
-#[tokio::test]
-async fn children_that_ended_and_children_that_live() {
+pub(crate) async fn children_that_ended_and_children_that_live<S: Full>(store: S) {
     let mut folded = child(14, Status::Completed, 1, Some(4));
     folded.folded = true;
     let mut stopping = child(15, Status::Running, 1, Some(5));
@@ -167,7 +163,7 @@ async fn children_that_ended_and_children_that_live() {
         child(16, Status::Queued, 1, Some(6)),
         execution_in(17, Status::Completed),
     ];
-    let mut tx = begin_with(&[Batch::InsertExecutions(&rows)]).await;
+    let mut tx = begin_with(&store, &[Batch::InsertExecutions(&rows)]).await;
     let runs = eid(&[2, 1, 1, 3]);
     assert_eq!(ids(&tx.ended_children(&runs, 2).await.unwrap()), [10, 11, 13]);
     assert_eq!(ids(&tx.ended_children(&runs, 9).await.unwrap()), [10, 11, 12, 13]);
@@ -177,8 +173,7 @@ async fn children_that_ended_and_children_that_live() {
     assert_eq!(tx.find_runs(1).await, Ok(eid(&[1])));
 }
 
-#[tokio::test]
-async fn runs_that_can_be_advanced() {
+pub(crate) async fn runs_that_can_be_advanced<S: Full>(store: S) {
     let workflow = |id, status| {
         let mut row = execution_in(id, status);
         row.work = Work::Workflow;
@@ -200,19 +195,18 @@ async fn runs_that_can_be_advanced() {
     let open = |id| Run::new(ExecutionId(id), Attempt(1));
     let runs = [open(2), open(3), open(4), closed];
     let batches = [Batch::InsertRuns(&runs), Batch::InsertExecutions(&rows)];
-    let mut tx = begin_with(&batches).await;
+    let mut tx = begin_with(&store, &batches).await;
     assert_eq!(tx.find_runs(9).await, Ok(eid(&[1, 2, 3, 4])));
     assert_eq!(tx.runs(&eid(&[5, 2, 9])).await, Ok(vec![open(2), runs[3].clone()]));
 }
 
-#[tokio::test]
-async fn due_executions_come_earliest_first() {
+pub(crate) async fn due_executions_come_earliest_first<S: Full>(store: S) {
     let mut rows: Vec<_> = (1..=4).map(execution).collect();
     rows[0].wake_at = Some(at(30));
     rows[1].wake_at = Some(at(10));
     rows[2].wake_at = Some(at(20));
     rows[1].cancel_requested = true;
-    let mut tx = begin_with(&[Batch::InsertExecutions(&rows)]).await;
+    let mut tx = begin_with(&store, &[Batch::InsertExecutions(&rows)]).await;
     assert_eq!(pointed(tx.find_due(at(20), 9).await), [2, 3]);
     assert_eq!(pointed(tx.find_due(at(99), 1).await), [2]);
     assert_eq!(tx.find_due(at(9), 9).await, Ok(vec![]));
@@ -228,8 +222,11 @@ async fn due_executions_come_earliest_first() {
     assert_eq!(pointers, [pointer(1, false), pointer(2, true)]);
 }
 
-#[tokio::test]
-async fn attempts_of_workers_that_are_dead_gone_superseded_or_unknown_are_orphans() {
+pub(crate) async fn attempts_of_workers_that_are_dead_gone_superseded_or_unknown_are_orphans<
+    S: Full,
+>(
+    store: S,
+) {
     let (mut dead, mut gone, mut newer, alive) =
         (worker("dead"), worker("gone"), worker("newer"), worker("w"));
     dead.state = WorkerState::Dead;
@@ -251,7 +248,7 @@ async fn attempts_of_workers_that_are_dead_gone_superseded_or_unknown_are_orphan
     ];
     let workers = [dead, gone, newer, alive];
     let batches = [Batch::InsertWorkers(&workers), Batch::InsertExecutions(&rows)];
-    let mut tx = begin_with(&batches).await;
+    let mut tx = begin_with(&store, &batches).await;
     let found: BTreeSet<u64> = pointed(tx.find_orphans(9).await).into_iter().collect();
     assert_eq!(found, BTreeSet::from([1, 2, 3, 5]));
     assert_eq!(pointed(tx.find_orphans(2).await).len(), 2);
@@ -261,23 +258,21 @@ async fn attempts_of_workers_that_are_dead_gone_superseded_or_unknown_are_orphan
     assert_eq!(tx.held(&worker_id("w", 2)).await, Ok(vec![]));
 }
 
-#[tokio::test]
-async fn submissions_are_found_by_key() {
+pub(crate) async fn submissions_are_found_by_key<S: Full>(store: S) {
     let with = |id, key: &str| {
         let mut row = execution(id);
         row.idempotency = Some(Idempotency { key: key.into(), fingerprint: format!("f{id}") });
         row
     };
     let rows = [with(1, "a"), with(2, "b\0c"), with(3, "b"), execution(4)];
-    let mut tx = begin_with(&[Batch::InsertExecutions(&rows)]).await;
+    let mut tx = begin_with(&store, &[Batch::InsertExecutions(&rows)]).await;
     let keys = ["b\0c", "a", "a", "x"].map(String::from);
     assert_eq!(tx.executions_by_key(&keys).await, Ok(rows[..2].to_vec()));
     let many: Vec<String> = (0..1000).map(|n| format!("k{n}")).chain(keys).collect();
     assert_eq!(ids(&tx.executions_by_key(&many).await.unwrap()), [1, 2]);
 }
 
-#[tokio::test]
-async fn visits_their_results_and_their_items() {
+pub(crate) async fn visits_their_results_and_their_items<S: Full>(store: S) {
     let mut over = Visit::new(task_key(1, "over", 0), 1);
     over.state = VisitState::Ended;
     over.status = Some(Status::Completed);
@@ -307,7 +302,7 @@ async fn visits_their_results_and_their_items() {
         Batch::InsertOutcomes(&outcomes),
         Batch::InsertItems(&pages),
     ];
-    let mut tx = begin_with(&batches).await;
+    let mut tx = begin_with(&store, &batches).await;
     assert_eq!(tx.open_visits(&eid(&[2, 1])).await, Ok(vec![absorbing, running, waiting]));
     let results = tx.visit_results(&[task_key(1, "t", 0), task_key(1, "none", 0)]).await.unwrap();
     let seen: Vec<_> = results.into_iter().map(|r| (r.index, r.status, r.outcome)).collect();

@@ -8,11 +8,10 @@ use steadfast_core::snapshot::Snapshot;
 use steadfast_core::worker::{Worker, WorkerState};
 use steadfast_core::workflow::{Visit, VisitState};
 use steadfast_core::{ExecutionId, QueueKey, Runtime, Status, TaskKey, Timestamp, Work};
-use steadfast_embedded::EmbeddedTransaction;
 use steadfast_services::port::{Pointer, Transaction};
 
-use crate::common::worker_id;
-use crate::draw::{IDS, KEYS, QUEUES, RUNTIMES, TASKS, WORKERS};
+use super::draw::{IDS, KEYS, QUEUES, RUNTIMES, TASKS, WORKERS};
+use crate::store::rows::worker_id;
 
 fn all_ids() -> Vec<ExecutionId> {
     (1..=IDS).map(ExecutionId).collect()
@@ -20,7 +19,7 @@ fn all_ids() -> Vec<ExecutionId> {
 
 fn all_tasks() -> Vec<TaskKey> {
     let tasks = |run| TASKS.iter().flat_map(move |task| [(run, *task, 0), (run, *task, 1)]);
-    let key = |(run, task, occurrence)| crate::common::task_key(run, task, occurrence);
+    let key = |(run, task, occurrence)| crate::store::rows::task_key(run, task, occurrence);
     (1..=3).flat_map(tasks).map(key).collect()
 }
 
@@ -32,7 +31,7 @@ fn ids(pointers: &[Pointer]) -> Vec<ExecutionId> {
     pointers.iter().map(|pointer| pointer.execution).collect()
 }
 
-pub(crate) async fn compare(tx: &mut EmbeddedTransaction, model: &Snapshot) {
+pub(crate) async fn compare(tx: &mut impl Transaction, model: &Snapshot) {
     rows(tx, model).await;
     queues(tx, model).await;
     executions(tx, model).await;
@@ -41,7 +40,7 @@ pub(crate) async fn compare(tx: &mut EmbeddedTransaction, model: &Snapshot) {
     payloads(tx, model).await;
 }
 
-async fn rows(tx: &mut EmbeddedTransaction, model: &Snapshot) {
+async fn rows(tx: &mut impl Transaction, model: &Snapshot) {
     let names = WORKERS.map(Into::into);
     let workers: Vec<Worker> = model.workers.values().cloned().collect();
     assert_eq!(tx.workers(Some(&names)).await.unwrap(), workers);
@@ -53,7 +52,7 @@ async fn rows(tx: &mut EmbeddedTransaction, model: &Snapshot) {
     assert_eq!(tx.open_visits(&all_ids()).await.unwrap(), open);
 }
 
-async fn queues(tx: &mut EmbeddedTransaction, model: &Snapshot) {
+async fn queues(tx: &mut impl Transaction, model: &Snapshot) {
     let keys: Vec<QueueKey> = QUEUES.map(QueueKey::new).into();
     let rows: Vec<_> = model.queues.values().cloned().collect();
     assert_eq!(tx.queues(&keys).await.unwrap(), rows);
@@ -81,7 +80,7 @@ async fn queues(tx: &mut EmbeddedTransaction, model: &Snapshot) {
     assert_eq!(tx.queues_of(&"a".into()).await.unwrap(), of_a);
 }
 
-async fn executions(tx: &mut EmbeddedTransaction, model: &Snapshot) {
+async fn executions(tx: &mut impl Transaction, model: &Snapshot) {
     let all = pick(model, |_| true);
     assert_eq!(tx.executions(&all_ids()).await.unwrap(), all);
     let pointers = tx.pointers(&all_ids()).await.unwrap();
@@ -115,7 +114,7 @@ async fn executions(tx: &mut EmbeddedTransaction, model: &Snapshot) {
     assert_eq!(tx.find_ready().await.unwrap(), waiting.into_iter().collect::<Vec<_>>());
 }
 
-async fn children(tx: &mut EmbeddedTransaction, model: &Snapshot) {
+async fn children(tx: &mut impl Transaction, model: &Snapshot) {
     for most in [1, 99] {
         let (mut ended, mut live) = (Vec::new(), Vec::new());
         for run in all_ids() {
@@ -133,7 +132,7 @@ async fn children(tx: &mut EmbeddedTransaction, model: &Snapshot) {
     }
 }
 
-async fn sweeps(tx: &mut EmbeddedTransaction, model: &Snapshot) {
+async fn sweeps(tx: &mut impl Transaction, model: &Snapshot) {
     let now = Timestamp::from_micros(20);
     let mut due = pick(model, |row| row.wake_at.is_some_and(|at| at <= now));
     due.sort_by_key(|row| (row.wake_at, row.id));
@@ -197,7 +196,7 @@ fn runnable(model: &Snapshot) -> BTreeSet<ExecutionId> {
     runs
 }
 
-async fn payloads(tx: &mut EmbeddedTransaction, model: &Snapshot) {
+async fn payloads(tx: &mut impl Transaction, model: &Snapshot) {
     let parameters: Vec<_> =
         model.parameters.iter().map(|(id, value)| (*id, value.clone())).collect();
     assert_eq!(tx.parameters(&all_ids()).await.unwrap(), parameters);

@@ -1,24 +1,22 @@
-//! The same random commits, applied to the core's snapshot and to SQLite, are taken or refused
+//! The same random commits, applied to the core's snapshot and to the store, are taken or refused
 //! alike and read back alike.
 
-#[path = "../common/mod.rs"]
-mod common;
 mod draw;
 mod reads;
 
 use std::cell::RefCell;
 
-use common::{commit, store};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use steadfast_core::decision::Writes;
 use steadfast_core::snapshot::{Conflict, Snapshot};
-use steadfast_embedded::EmbeddedStore;
-use steadfast_services::port::{Batch, Store, StoreError, Transaction};
+use steadfast_services::port::{Batch, StoreError, Transaction};
 
+use super::Full;
+use super::rows::commit;
 use draw::Draw;
 
-async fn write(store: &EmbeddedStore, writes: &Writes) -> Result<(), StoreError> {
+async fn write(store: &impl Full, writes: &Writes) -> Result<(), StoreError> {
     let batches = [
         Batch::InsertWorkers(&writes.workers.inserted),
         Batch::UpdateWorkers(&writes.workers.updated),
@@ -50,8 +48,7 @@ struct Tally {
     skipped: u32,
 }
 
-async fn compare(seeds: Vec<u64>, tally: &mut Tally) {
-    let store = store().await;
+async fn compare<S: Full>(store: S, seeds: Vec<u64>, tally: &mut Tally) {
     let mut model = Snapshot::new();
     for seed in seeds {
         let writes = Draw::new(seed).writes(&model);
@@ -79,15 +76,16 @@ async fn compare(seeds: Vec<u64>, tally: &mut Tally) {
     }
 }
 
-#[test]
-fn the_store_and_the_snapshot_agree() {
+/// Runs with a store that `fresh` makes for each sequence of commits.
+pub(crate) fn the_store_and_the_snapshot_agree<S: Full>(fresh: impl AsyncFn() -> S) {
     let config = ProptestConfig { cases: 16, ..ProptestConfig::with_source_file(file!()) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime");
     let tally = RefCell::new(Tally::default());
     let seeds = prop::collection::vec(any::<u64>(), 20..60);
     let result = TestRunner::new(config).run(&seeds, |seeds| {
-        runtime.block_on(compare(seeds, &mut tally.borrow_mut()));
+        let store = runtime.block_on(fresh());
+        runtime.block_on(compare(store, seeds, &mut tally.borrow_mut()));
         Ok(())
     });
     result.unwrap_or_else(|error| panic!("{error}"));

@@ -1,0 +1,282 @@
+//! What can be looked up: each answer is of one moment, and nothing is locked.
+
+use std::borrow::Cow;
+
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
+use steadfast_core::queue::Queue;
+use steadfast_core::worker::Worker;
+use steadfast_core::workflow::{Run, Visit};
+use steadfast_core::{ActionRef, DefinitionHash, ExecutionId, Status};
+use steadfast_services::port::{
+    Commit, ExecutionFilter, ExecutionView, Load, Query, QueueView, Store, StoreError, TaskView,
+    Transaction,
+};
+use tracing::debug;
+
+use crate::args::Args;
+use crate::code::Code;
+use crate::row::Reader;
+use crate::store::PostgresStore;
+use crate::table::Decoder;
+use crate::table::execution::{ExecutionDecoder, columns as execution};
+use crate::table::payload::outcome;
+use crate::table::queue::{QueueDecoder, columns as queue};
+use crate::table::run::{RunDecoder, columns as run};
+use crate::table::visit::{VisitDecoder, columns as visit};
+use crate::table::worker::{WorkerDecoder, columns as worker};
+use crate::transaction::PostgresTransaction;
+
+/// An execution with its parameters and outcome.
+const VIEW: &str = concat!(
+    "SELECT ",
+    execution!(),
+    ", p.value, o.result, o.error FROM execution e \
+     LEFT JOIN execution_parameters p ON p.execution = e.id \
+     LEFT JOIN execution_outcome o ON o.execution = e.id WHERE "
+);
+
+const TASKS: &str = concat!(
+    "SELECT ",
+    execution!(),
+    ", o.error FROM execution e LEFT JOIN execution_outcome o ON o.execution = e.id \
+     WHERE e.run = $1 AND e.id + 0 > $2 ORDER BY e.id + 0 LIMIT $3"
+);
+
+const RUN: &str = concat!("SELECT ", run!(), " FROM run r WHERE r.execution = $1");
+
+const VISITS: &str =
+    concat!("SELECT ", visit!(), " FROM visit t WHERE t.run = $1 ORDER BY t.task, t.occurrence");
+
+/// Who is first in line has waited the longest.
+macro_rules! queue_view {
+    ($of:literal) => {
+        concat!(
+            "SELECT ",
+            queue!(),
+            ", (SELECT count(*) FROM execution x WHERE x.status + 0 = 1 AND x.queue = q.key), \
+             (SELECT count(*) FROM execution x \
+              WHERE x.status - 0 BETWEEN 2 AND 5 AND x.queue = q.key), \
+             (SELECT x.created_at FROM execution x \
+              WHERE x.status + 0 = 1 AND x.queue = q.key ORDER BY x.line, x.id LIMIT 1) \
+             FROM queue q ",
+            $of,
+            " ORDER BY q.key"
+        )
+    };
+}
+
+const WORKERS: &str = concat!(
+    "SELECT ",
+    worker!(),
+    ", (SELECT count(*) FROM execution x \
+        WHERE x.status - 0 BETWEEN 3 AND 5 AND x.worker = w.name AND x.incarnation = w.incarnation) \
+     FROM worker w ORDER BY w.name"
+);
+
+const COUNTS: &str = "SELECT status, count(*) FROM execution GROUP BY status";
+
+impl PostgresStore {
+    /// The rows of one statement. Reading twice changes nothing, so a connection that is lost
+    /// meanwhile is replaced once.
+    async fn read(&self, sql: impl SqlSafeStr, args: impl Fn() -> Args) -> Load<Vec<PgRow>> {
+        let sql = sql.into_sql_str();
+        match self.read_once(sql.clone(), args()).await {
+            Err(StoreError::Unavailable(reason)) => {
+                debug!(reason, "reading again");
+                self.read_once(sql, args()).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn read_once(&self, sql: SqlStr, args: Args) -> Load<Vec<PgRow>> {
+        let mut session = self.snapshot().await?;
+        let rows = session.rows(sql, args).await?;
+        session.end().await?;
+        Ok(rows)
+    }
+}
+
+/// Commits a transaction that may as well be repeated.
+async fn finish(tx: PostgresTransaction) -> Load<()> {
+    match tx.commit().await {
+        Commit::Committed(_) => Ok(()),
+        Commit::Failed(error) => Err(error),
+        Commit::Unknown(reason) => Err(StoreError::Unavailable(reason)),
+    }
+}
+
+fn views(rows: &[PgRow]) -> Load<Vec<ExecutionView>> {
+    let mut decoder = ExecutionDecoder::default();
+    let view = |row| {
+        let mut row = Reader::new(row);
+        let execution = decoder.decode(&mut row)?;
+        let parameters = row.json_or(|| serde_json::Value::Object(serde_json::Map::new()))?;
+        Ok(ExecutionView { execution, parameters, outcome: outcome(&mut row)? })
+    };
+    rows.iter().map(view).collect()
+}
+
+impl Query for PostgresStore {
+    async fn execution(&self, id: ExecutionId) -> Load<Option<ExecutionView>> {
+        let sql = AssertSqlSafe(format!("{VIEW} e.id = $1"));
+        let rows = self.read(sql, || Args::default().int(id.0)).await?;
+        Ok(views(&rows)?.pop())
+    }
+
+    async fn executions(&self, filter: &ExecutionFilter) -> Load<Vec<ExecutionView>> {
+        let sql = AssertSqlSafe(listing(filter).0);
+        views(&self.read(sql, || listing(filter).1).await?)
+    }
+
+    async fn tasks(
+        &self,
+        run: ExecutionId,
+        after: Option<ExecutionId>,
+        limit: u32,
+    ) -> Load<Vec<TaskView>> {
+        let after = after.map_or(0, |id| id.0);
+        let rows = self.read(TASKS, || Args::default().int(run.0).int(after).int(limit)).await?;
+        let mut decoder = ExecutionDecoder::default();
+        let view = |row| {
+            let mut row = Reader::new(row);
+            let execution = decoder.decode(&mut row)?;
+            Ok(TaskView { execution, error: row.opt_string()? })
+        };
+        rows.iter().map(view).collect()
+    }
+
+    async fn run(&self, id: ExecutionId) -> Load<Option<(Run, Vec<Visit>)>> {
+        // Both statements see the same moment.
+        let mut session = self.snapshot().await?;
+        let of = || Args::default().int(id.0);
+        let runs = session.rows(SqlStr::from_static(RUN), of()).await?;
+        let visits = session.rows(SqlStr::from_static(VISITS), of()).await?;
+        session.end().await?;
+        let run = RunDecoder::all(&runs)?.pop();
+        Ok(run.zip(Some(VisitDecoder::all(&visits)?)))
+    }
+
+    async fn queues(&self, action: Option<&ActionRef>) -> Load<Vec<QueueView>> {
+        let rows = match action {
+            None => self.read(queue_view!(""), Args::default).await?,
+            Some(action) => {
+                let of = || Args::default().text(action.as_str());
+                self.read(queue_view!("WHERE q.action = $1"), of).await?
+            }
+        };
+        let view = |row| {
+            let mut row = Reader::new(row);
+            let queue: Queue = QueueDecoder.decode(&mut row)?;
+            let (waiting, holding) = (row.int()?, row.int()?);
+            Ok(QueueView { queue, waiting, holding, oldest_waiting: row.opt_time()? })
+        };
+        rows.iter().map(view).collect()
+    }
+
+    async fn workers(&self) -> Load<Vec<(Worker, u32)>> {
+        let rows = self.read(WORKERS, Args::default).await?;
+        let view = |row| {
+            let mut row = Reader::new(row);
+            Ok((WorkerDecoder.decode(&mut row)?, row.small()?))
+        };
+        rows.iter().map(view).collect()
+    }
+
+    async fn count_by_status(&self) -> Load<Vec<(Status, u64)>> {
+        let mut counts: Vec<(Status, u64)> =
+            <Status as Code>::ALL.iter().map(|s| (*s, 0)).collect();
+        for row in &self.read(COUNTS, Args::default).await? {
+            let mut row = Reader::new(row);
+            let (status, found): (Status, u64) = (row.word()?, row.int()?);
+            counts.iter_mut().filter(|count| count.0 == status).for_each(|count| count.1 = found);
+        }
+        Ok(counts)
+    }
+
+    async fn definition(&self, hash: &DefinitionHash) -> Load<Option<String>> {
+        let sql = "SELECT body FROM definition WHERE hash = $1";
+        let rows = self.read(sql, || Args::default().text(hash.as_str())).await?;
+        rows.first().map(|row| Reader::new(row).text().map(Cow::into_owned)).transpose()
+    }
+
+    async fn put_definitions(&self, definitions: &[(DefinitionHash, String)]) -> Load<()> {
+        let mut tx = self.begin("put definitions").await?;
+        tx.put_definitions(definitions).await?;
+        finish(tx).await
+    }
+
+    async fn note(&self, key: &str) -> Load<Option<String>> {
+        let sql = "SELECT value FROM note WHERE key = $1";
+        let rows = self.read(sql, || Args::default().text(key)).await?;
+        rows.first().map(|row| Reader::new(row).text().map(Cow::into_owned)).transpose()
+    }
+
+    async fn put_note(&self, key: &str, value: &str) -> Load<()> {
+        let mut tx = self.begin("put note").await?;
+        tx.put_note(key, value).await?;
+        finish(tx).await
+    }
+}
+
+/// The statement for a page of executions. Each wanted status contributes its newest rows, found
+/// in an index in order, and the newest of those are the page.
+fn listing(filter: &ExecutionFilter) -> (String, Args) {
+    let mut numbered = Numbered { args: Args::default(), count: 0 };
+    let mut arms = Vec::new();
+    if filter.statuses.is_empty() {
+        arms.push(arm(filter, None, &mut numbered));
+    }
+    for status in &filter.statuses {
+        arms.push(arm(filter, Some(*status), &mut numbered));
+    }
+    let limit = numbered.int(u64::from(filter.limit));
+    let ids = arms.join(" UNION ");
+    let page = format!("SELECT id FROM ({ids}) a ORDER BY id DESC LIMIT {limit}");
+    (format!("{VIEW} e.id = ANY(ARRAY({page})) ORDER BY e.id DESC"), numbered.args)
+}
+
+/// Arguments that know their numbers.
+struct Numbered {
+    args: Args,
+    count: u32,
+}
+
+impl Numbered {
+    fn int(&mut self, value: u64) -> String {
+        self.args = std::mem::take(&mut self.args).int(value);
+        self.next()
+    }
+
+    fn text(&mut self, value: &str) -> String {
+        self.args = std::mem::take(&mut self.args).text(value);
+        self.next()
+    }
+
+    fn next(&mut self) -> String {
+        self.count += 1;
+        format!("${}", self.count)
+    }
+}
+
+fn arm(filter: &ExecutionFilter, status: Option<Status>, numbered: &mut Numbered) -> String {
+    let mut conditions = vec![String::from("true")];
+    // Whatever narrows the listing has an index in this order; see the migration.
+    let narrow = filter.parent.is_some() || filter.action.is_some() || status.is_some();
+    let id = if narrow { "x.id + 0" } else { "x.id" };
+    if let Some(parent) = filter.parent {
+        conditions.push(format!("x.run = {}", numbered.int(parent.0)));
+    }
+    if let Some(action) = &filter.action {
+        conditions.push(format!("x.action = {}", numbered.text(action.as_str())));
+    }
+    if let Some(status) = status {
+        conditions.push(format!("x.status = {}", numbered.int(status.code())));
+    }
+    if let Some(cursor) = filter.cursor {
+        conditions.push(format!("{id} < {}", numbered.int(cursor.0.0)));
+    }
+    let (conditions, limit) = (conditions.join(" AND "), numbered.int(u64::from(filter.limit)));
+    format!("(SELECT x.id FROM execution x WHERE {conditions} ORDER BY {id} DESC LIMIT {limit})")
+}

@@ -1,0 +1,343 @@
+//! A transaction: row locks, and statements that each see what was committed before them.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
+use steadfast_core::decision::ItemPage;
+use steadfast_core::execution::Execution;
+use steadfast_core::queue::{Occupancy, Queue};
+use steadfast_core::worker::Worker;
+use steadfast_core::workflow::{Run, Visit};
+use steadfast_core::{
+    ActionRef, DefinitionHash, ExecutionId, QueueKey, Runtime, TaskKey, Timestamp, WorkerId,
+    WorkerName,
+};
+use steadfast_services::port::{
+    Batch, Commit, Held, Load, Pointer, StoreError, Transaction, VisitResult,
+};
+
+use crate::args::{Args, Columns};
+use crate::ids::{Ids, blocks};
+use crate::row::Reader;
+use crate::scan;
+use crate::session::Session;
+use crate::table::execution::{ExecutionDecoder, Executions, HeldDecoder, LoadDecoder, PointerDecoder};
+use crate::table::payload::{
+    ErrorDecoder, ItemDecoder, Items, Outcomes, Parameters, ParametersDecoder, VisitResultDecoder,
+};
+use crate::table::queue::{OccupancyDecoder, QueueDecoder, Queues};
+use crate::table::run::{RunDecoder, Runs};
+use crate::table::visit::{VisitDecoder, Visits};
+use crate::table::worker::{WorkerDecoder, Workers};
+use crate::table::{Decoder, Table, Versioned};
+
+/// A transaction of the [`PostgresStore`](crate::PostgresStore). Dropping it rolls it back.
+pub struct PostgresTransaction {
+    session: Session,
+    ids: Arc<Ids>,
+}
+
+const PUT_NOTE: &str = "INSERT INTO note (key, value) VALUES ($1, $2) \
+                        ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+const PUT_DEFINITIONS: &str = "INSERT INTO definition (hash, body) \
+                               SELECT * FROM UNNEST($1::text[], $2::text[]) \
+                               ON CONFLICT (hash) DO NOTHING";
+const DRAW_BLOCKS: &str = "SELECT nextval('execution_id') FROM generate_series(1, $1)";
+
+/// How often blocks of identities are drawn again because somebody drew one between. It takes
+/// somebody who draws in the same microseconds.
+const DRAWS: u32 = 20;
+
+/// The most rows in one statement: what it takes to plan and to send one stays moderate, and no
+/// array comes near the largest that PostgreSQL takes.
+const MOST: usize = 10_000;
+
+impl PostgresTransaction {
+    pub(crate) const fn begun(session: Session, ids: Arc<Ids>) -> Self {
+        Self { session, ids }
+    }
+
+    /// Writes a note.
+    pub(crate) async fn put_note(&mut self, key: &str, value: &str) -> Load<()> {
+        let args = Args::default().text(key).text(value);
+        self.session.execute(SqlStr::from_static(PUT_NOTE), args).await.map(|_| ())
+    }
+
+    /// Writes definitions that are not there yet, in the order of their hashes, so that those who
+    /// write the same ones at the same time wait for each other in that order.
+    pub(crate) async fn put_definitions(
+        &mut self,
+        definitions: &[(DefinitionHash, String)],
+    ) -> Load<()> {
+        let sorted: BTreeSet<&(DefinitionHash, String)> = definitions.iter().collect();
+        let hashes = sorted.iter().map(|(hash, _)| hash.as_str());
+        let bodies = sorted.iter().map(|(_, body)| body.as_str());
+        let args = Args::default().texts(hashes).texts(bodies);
+        self.session.execute(SqlStr::from_static(PUT_DEFINITIONS), args).await.map(|_| ())
+    }
+
+    async fn fetch<D: Decoder>(
+        &mut self,
+        sql: impl SqlSafeStr + Send,
+        args: Args,
+    ) -> Load<Vec<D::Row>> {
+        D::all(&self.session.rows(sql.into_sql_str(), args).await?)
+    }
+
+    async fn texts<T: for<'a> From<&'a str>>(
+        &mut self,
+        sql: &'static str,
+        args: Args,
+    ) -> Load<Vec<T>> {
+        let rows = self.session.rows(SqlStr::from_static(sql), args).await?;
+        rows.iter().map(|row| Reader::new(row).text().map(|text| T::from(&text))).collect()
+    }
+
+    /// Rows that must not be there yet.
+    async fn insert<T: Table>(&mut self, rows: &[T::Row]) -> Load<()> {
+        for chunk in rows.chunks(MOST) {
+            let mut columns = Columns::default();
+            for row in chunk {
+                T::bind_insert(row, &mut columns);
+                columns.end_row();
+            }
+            let sql = AssertSqlSafe(T::insert()).into_sql_str();
+            self.session.execute(sql, columns.into_args()).await?;
+        }
+        Ok(())
+    }
+
+    /// Rows that must be at the version before.
+    async fn update<T: Versioned>(&mut self, rows: &[T::Row]) -> Load<()> {
+        for chunk in rows.chunks(MOST) {
+            let mut columns = Columns::default();
+            for row in chunk {
+                T::bind_update(row, &mut columns);
+                columns.end_row();
+            }
+            let sql = AssertSqlSafe(T::update()).into_sql_str();
+            let written = self.session.execute(sql, columns.into_args()).await?;
+            let wanted = chunk.len() as u64;
+            if written != wanted {
+                let stale = wanted.saturating_sub(written);
+                let reason = format!("{stale} of {wanted} {} rows have moved on", T::NAME);
+                // PostgreSQL sees nothing wrong with that; this transaction is over all the same.
+                self.session.refuse(StoreError::Conflict(reason.clone()));
+                return Err(StoreError::Conflict(reason));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Transaction for PostgresTransaction {
+    async fn now(&mut self) -> Load<Timestamp> {
+        Ok(self.session.now())
+    }
+
+    async fn allocate(&mut self, count: u32) -> Load<Range<u64>> {
+        if let Some(ids) = self.ids.take(count) {
+            return Ok(ids);
+        }
+        for _ in 0..DRAWS {
+            let args = Args::default().int(blocks(count));
+            let rows = self.session.rows(SqlStr::from_static(DRAW_BLOCKS), args).await?;
+            let starts = rows.iter().map(|row| Reader::new(row).int());
+            let starts: Vec<u64> = starts.collect::<Load<_>>()?;
+            if let Some(ids) = self.ids.refill(&starts, count) {
+                return Ok(ids);
+            }
+        }
+        let reason = format!("{count} identities in a row could not be drawn");
+        Err(StoreError::Unavailable(reason))
+    }
+
+    async fn workers(&mut self, names: Option<&[WorkerName]>) -> Load<Vec<Worker>> {
+        match names {
+            None => self.fetch::<WorkerDecoder>(scan::LIVE_WORKERS, Args::default()).await,
+            Some(names) => {
+                let args = Args::default().texts(names.iter().map(WorkerName::as_str));
+                self.fetch::<WorkerDecoder>(scan::WORKERS, args).await
+            }
+        }
+    }
+
+    async fn queues(&mut self, keys: &[QueueKey]) -> Load<Vec<Queue>> {
+        let args = Args::default().texts(keys.iter().map(QueueKey::as_str));
+        self.fetch::<QueueDecoder>(scan::QUEUES, args).await
+    }
+
+    async fn occupancy(
+        &mut self,
+        keys: &[QueueKey],
+        limited: &BTreeSet<QueueKey>,
+    ) -> Load<Vec<(QueueKey, Occupancy)>> {
+        let keys = distinct(keys);
+        let args = Args::default()
+            .texts(keys.iter().map(|key| key.as_str()))
+            .flags(keys.iter().map(|key| limited.contains(*key)));
+        self.fetch::<OccupancyDecoder>(scan::OCCUPANCY, args).await
+    }
+
+    async fn line(&mut self, keys: &[QueueKey], per_queue: u32) -> Load<Vec<Execution>> {
+        let keys = distinct(keys);
+        let args = Args::default().texts(keys.iter().map(|key| key.as_str())).int(per_queue);
+        let mut rows = self.fetch::<ExecutionDecoder>(scan::LINE, args).await?;
+        rows.sort_by(|a, b| (&a.queue, a.order, a.id).cmp(&(&b.queue, b.order, b.id)));
+        Ok(rows)
+    }
+
+    async fn runs(&mut self, ids: &[ExecutionId]) -> Load<Vec<Run>> {
+        self.fetch::<RunDecoder>(scan::RUNS, id_args(ids)).await
+    }
+
+    async fn executions(&mut self, ids: &[ExecutionId]) -> Load<Vec<Execution>> {
+        self.fetch::<ExecutionDecoder>(scan::EXECUTIONS, id_args(ids)).await
+    }
+
+    async fn executions_by_key(&mut self, keys: &[String]) -> Load<Vec<Execution>> {
+        let args = Args::default().texts(keys.iter().map(String::as_str));
+        self.fetch::<ExecutionDecoder>(scan::BY_KEY, args).await
+    }
+
+    async fn ready(&mut self, runtimes: &BTreeSet<Runtime>, limit: u32) -> Load<Vec<Execution>> {
+        if runtimes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut args = Args::default().int(limit);
+        if scan::ready_has_arms(runtimes.len()) {
+            args = runtimes.iter().fold(args, |args, runtime| args.text(runtime.as_str()));
+        } else {
+            args = args.texts(runtimes.iter().map(Runtime::as_str));
+        }
+        let sql = AssertSqlSafe(scan::ready(runtimes.len()));
+        let mut rows = self.fetch::<ExecutionDecoder>(sql, args).await?;
+        rows.sort_by_key(|row| row.id);
+        Ok(rows)
+    }
+
+    async fn ended_children(&mut self, runs: &[ExecutionId], per_run: u32) -> Load<Vec<Execution>> {
+        let args = id_args(runs).int(per_run);
+        let mut rows = self.fetch::<ExecutionDecoder>(scan::ENDED_CHILDREN, args).await?;
+        rows.sort_by_key(|row| (row.parent(), row.id));
+        Ok(rows)
+    }
+
+    async fn find_live_children(
+        &mut self,
+        runs: &[ExecutionId],
+        per_run: u32,
+    ) -> Load<Vec<Pointer>> {
+        let args = id_args(runs).int(per_run);
+        self.fetch::<PointerDecoder>(scan::LIVE_CHILDREN, args).await
+    }
+
+    async fn open_visits(&mut self, runs: &[ExecutionId]) -> Load<Vec<Visit>> {
+        self.fetch::<VisitDecoder>(scan::OPEN_VISITS, id_args(runs)).await
+    }
+
+    async fn parameters(
+        &mut self,
+        ids: &[ExecutionId],
+    ) -> Load<Vec<(ExecutionId, serde_json::Value)>> {
+        self.fetch::<ParametersDecoder>(scan::PARAMETERS, id_args(ids)).await
+    }
+
+    async fn errors(&mut self, ids: &[ExecutionId]) -> Load<Vec<(ExecutionId, String)>> {
+        self.fetch::<ErrorDecoder>(scan::ERRORS, id_args(ids)).await
+    }
+
+    async fn visit_results(&mut self, visits: &[TaskKey]) -> Load<Vec<VisitResult>> {
+        let args = key_args(&distinct(visits));
+        self.fetch::<VisitResultDecoder>(scan::VISIT_RESULTS, args).await
+    }
+
+    async fn items(&mut self, pages: &[(TaskKey, u32)]) -> Load<Vec<ItemPage>> {
+        let pages = distinct(pages);
+        let keys: Vec<&TaskKey> = pages.iter().map(|(key, _)| key).collect();
+        let args = key_args(&keys).ints(pages.iter().map(|(_, page)| u64::from(*page)));
+        self.fetch::<ItemDecoder>(scan::ITEMS, args).await
+    }
+
+    async fn pointers(&mut self, ids: &[ExecutionId]) -> Load<Vec<Pointer>> {
+        self.fetch::<PointerDecoder>(scan::POINTERS, id_args(ids)).await
+    }
+
+    async fn find_due(&mut self, now: Timestamp, limit: u32) -> Load<Vec<Pointer>> {
+        let args = Args::default().int(now.as_micros()).int(limit);
+        self.fetch::<PointerDecoder>(scan::DUE, args).await
+    }
+
+    async fn find_orphans(&mut self, limit: u32) -> Load<Vec<Pointer>> {
+        self.fetch::<PointerDecoder>(scan::ORPHANS, Args::default().int(limit)).await
+    }
+
+    async fn find_lines(&mut self, limit: u32) -> Load<Vec<QueueKey>> {
+        self.texts(scan::LINES, Args::default().int(limit)).await
+    }
+
+    async fn find_ready(&mut self) -> Load<Vec<Runtime>> {
+        self.texts(scan::READY_RUNTIMES, Args::default()).await
+    }
+
+    async fn find_runs(&mut self, limit: u32) -> Load<Vec<ExecutionId>> {
+        let args = Args::default().int(limit);
+        let rows = self.session.rows(SqlStr::from_static(scan::RUNNABLE), args).await?;
+        rows.iter().map(|row| Reader::new(row).int().map(ExecutionId)).collect()
+    }
+
+    async fn held(&mut self, worker: &WorkerId) -> Load<Vec<Held>> {
+        let args = Args::default().text(worker.name.as_str()).int(worker.incarnation.0);
+        self.fetch::<HeldDecoder>(scan::HELD, args).await
+    }
+
+    async fn loads(&mut self) -> Load<Vec<(WorkerId, u32)>> {
+        self.fetch::<LoadDecoder>(scan::LOADS, Args::default()).await
+    }
+
+    async fn queues_of(&mut self, action: &ActionRef) -> Load<Vec<QueueKey>> {
+        self.texts(scan::QUEUES_OF, Args::default().text(action.as_str())).await
+    }
+
+    async fn apply(&mut self, batch: Batch<'_>) -> Load<()> {
+        match batch {
+            Batch::InsertWorkers(rows) => self.insert::<Workers>(rows).await,
+            Batch::UpdateWorkers(rows) => self.update::<Workers>(rows).await,
+            Batch::InsertQueues(rows) => self.insert::<Queues>(rows).await,
+            Batch::UpdateQueues(rows) => self.update::<Queues>(rows).await,
+            Batch::InsertRuns(rows) => self.insert::<Runs>(rows).await,
+            Batch::UpdateRuns(rows) => self.update::<Runs>(rows).await,
+            Batch::InsertExecutions(rows) => self.insert::<Executions>(rows).await,
+            Batch::UpdateExecutions(rows) => self.update::<Executions>(rows).await,
+            Batch::InsertVisits(rows) => self.insert::<Visits>(rows).await,
+            Batch::UpdateVisits(rows) => self.update::<Visits>(rows).await,
+            Batch::InsertParameters(rows) => self.insert::<Parameters>(rows).await,
+            Batch::InsertOutcomes(rows) => self.insert::<Outcomes>(rows).await,
+            Batch::InsertItems(rows) => self.insert::<Items>(rows).await,
+        }
+    }
+
+    async fn commit(self) -> Commit {
+        self.session.commit().await
+    }
+}
+
+/// The argument of a statement about executions or runs.
+fn id_args(ids: &[ExecutionId]) -> Args {
+    Args::default().ints(distinct(ids).into_iter().map(|id| id.0))
+}
+
+/// The arguments of a statement about visits.
+fn key_args(keys: &[&TaskKey]) -> Args {
+    Args::default()
+        .ints(keys.iter().map(|key| key.run.0))
+        .texts(keys.iter().map(|key| key.task.as_str()))
+        .ints(keys.iter().map(|key| u64::from(key.occurrence)))
+}
+
+/// The keys, each once and in order: a key that is asked for twice is answered once.
+fn distinct<K: Ord>(keys: &[K]) -> Vec<&K> {
+    keys.iter().collect::<BTreeSet<_>>().into_iter().collect()
+}
