@@ -7,6 +7,7 @@ mod dev;
 mod doctor;
 mod failure;
 mod pack;
+mod production;
 mod run;
 mod setup;
 mod signals;
@@ -72,13 +73,15 @@ fn dispatch(arguments: Arguments) -> Result<Code, Failure> {
         Verb::Pack { verb } => pack::pack(verb, &setting),
         Verb::Execution { verb } => client::execution(verb, &setting),
         Verb::Queue { verb } => client::queue(verb, &setting),
+        Verb::Worker(worker) if worker.verb.is_none() => production::worker(worker, &setting),
         Verb::Worker(worker) => client::worker(worker, &setting),
+        Verb::Migrate => production::migrate(&setting),
+        Verb::Executor(asked) => production::executor(&asked, &setting),
+        Verb::Api(asked) => production::api(&asked, &setting),
+        Verb::Serve(asked) => production::serve(&asked, &setting),
         Verb::Explain { id } => client::explain(id, &setting),
         Verb::Bench(asked) => bench::bench(&asked, &setting),
-        Verb::Doctor(_) | Verb::Migrate | Verb::Executor | Verb::Api | Verb::Serve => {
-            Ok(Code::Usage)
-        }
-        Verb::Parked { .. } => Ok(Code::Usage),
+        Verb::Doctor(_) | Verb::Parked { .. } => Ok(Code::Usage),
     }
 }
 

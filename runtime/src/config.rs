@@ -38,6 +38,10 @@ pub(crate) struct Config {
     pub(crate) warnings: Vec<String>,
     /// Where the state is kept, if anybody says.
     pub(crate) database_url: Option<String>,
+    pub(crate) database: Database,
+    /// How work reaches the workers, by its word.
+    pub(crate) transport: String,
+    pub(crate) message_queue: MessageQueue,
     pub(crate) durability: Durability,
     pub(crate) executor: Executor,
     pub(crate) worker: Worker,
@@ -45,6 +49,32 @@ pub(crate) struct Config {
     pub(crate) api: Api,
     /// Directories that hold packs, all of which are there.
     pub(crate) packs: Vec<PathBuf>,
+}
+
+/// The section `database`, apart from the address.
+#[derive(Clone, Debug)]
+pub(crate) struct Database {
+    pub(crate) max_connections: u32,
+    pub(crate) acquire_timeout: Duration,
+}
+
+/// The section `message_queue`.
+#[derive(Clone)]
+pub(crate) struct MessageQueue {
+    pub(crate) url: Option<String>,
+    pub(crate) prefetch: u64,
+    pub(crate) confirm_timeout: Duration,
+    pub(crate) worker_queue_ttl: Duration,
+    /// Where dead letters go, if they are kept.
+    pub(crate) dead_letter_exchange: Option<String>,
+    pub(crate) dead_letter_ttl: Duration,
+}
+
+impl std::fmt::Debug for MessageQueue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The address holds a password.
+        f.debug_struct("MessageQueue").field("prefetch", &self.prefetch).finish_non_exhaustive()
+    }
 }
 
 /// The section `executor`.
@@ -121,6 +151,21 @@ impl Config {
             file: layers.file.clone(),
             warnings: layers.warnings.clone(),
             database_url: layers.text("database.url"),
+            database: Database {
+                max_connections: layers.count("database.max_connections").unwrap_or(10),
+                acquire_timeout: layers.span("database.acquire_timeout_seconds").into(),
+            },
+            transport: layers.text("transport").unwrap_or_default(),
+            message_queue: MessageQueue {
+                url: layers.text("message_queue.url"),
+                prefetch: layers.whole("message_queue.prefetch"),
+                confirm_timeout: layers.span("message_queue.confirm_timeout_seconds").into(),
+                worker_queue_ttl: layers.millis("message_queue.worker_queue_ttl_ms"),
+                dead_letter_exchange: layers
+                    .text("message_queue.dead_letter.exchange")
+                    .filter(|_| layers.flag("message_queue.dead_letter.enabled")),
+                dead_letter_ttl: layers.millis("message_queue.dead_letter.ttl_ms"),
+            },
             durability: match layers.text("database.synchronous").as_deref() {
                 Some("normal") => Durability::Normal,
                 _ => Durability::Full,
@@ -237,6 +282,14 @@ impl Layers {
     fn span(&self, path: &str) -> Span {
         let given = self.get(path).and_then(|given| seconds(&given.value)).unwrap_or(0.0);
         Span::from(Duration::from_secs_f64(given))
+    }
+
+    fn millis(&self, path: &str) -> Duration {
+        Duration::from_millis(self.whole(path))
+    }
+
+    fn flag(&self, path: &str) -> bool {
+        self.get(path).and_then(|given| given.value.as_bool()).unwrap_or(false)
     }
 
     fn labels(&self, path: &str) -> BTreeMap<String, String> {

@@ -1,11 +1,13 @@
-//! The whole engine in one process, on the embedded store: what `steadfast run` and `steadfast dev`
-//! are made of, and what a Rust program embeds.
+//! The engine, or a part of it, in one process: what `steadfast run` and `steadfast dev` are made of,
+//! what production processes are made of, and what a Rust program embeds.
 
+mod broker;
 mod builder;
 mod counters;
 mod definitions;
 mod env;
 mod runner;
+mod store;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +22,6 @@ use steadfast_core::queue::LimitOverride;
 use steadfast_core::submit::{Submission, SubmitRefusal, Submitted};
 use steadfast_core::worker::{WorkerInput, WorkerRefusal};
 use steadfast_core::{ActionRef, ExecutionId, Prepared, Status, WorkerName};
-use steadfast_embedded::EmbeddedStore;
 use steadfast_packs::{Catalog, Definition, PrepareError, prepare};
 use steadfast_runner::LogStore;
 use steadfast_services::assembly::Doors;
@@ -33,10 +34,11 @@ use steadfast_services::service::submit::SubmitError;
 use steadfast_services::service::work::StopSignals;
 use tokio::task::JoinHandle;
 
-pub use builder::{Data, Durability, EngineBuilder, OpenError, Options};
+pub use builder::{Data, Durability, EngineBuilder, OpenError, Options, Roles, Servers};
 pub use counters::Counters;
 use env::LocalEnv;
 use runner::ActionRunner;
+pub use store::{AnyStore, AnyTransaction};
 
 /// A running engine. Copies share it; it stops when [`Engine::shutdown`] is called.
 #[derive(Clone)]
@@ -142,7 +144,7 @@ impl Engine {
 
     /// Reads what is in the store.
     #[must_use]
-    pub fn query(&self) -> &EmbeddedStore {
+    pub fn query(&self) -> &AnyStore {
         self.0.env.store()
     }
 

@@ -12,8 +12,11 @@ pub mod handler;
 pub mod metrics;
 
 pub use engine::{
-    Data, Durability, Engine, EngineBuilder, EngineError, OpenError, Options, Request,
+    AnyStore, Data, Durability, Engine, EngineBuilder, EngineError, OpenError, Options, Request,
+    Roles, Servers,
 };
 pub use handler::{Context, HandlerError};
 pub use steadfast_core as core;
 pub use steadfast_packs as packs;
+pub use steadfast_postgres as postgres;
+pub use steadfast_rabbitmq as rabbitmq;

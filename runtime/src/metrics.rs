@@ -50,7 +50,7 @@ impl Metrics {
         let scrape = Scrape {
             gauges: self.gauges(engine).await,
             now: engine.env().now(),
-            parked: u64::try_from(engine.env().broker().parked().len()).unwrap_or(u64::MAX),
+            parked: engine.env().broker().parked(),
             counters: COUNTERS.iter().map(|c| engine.counters().of(c.counter)).collect(),
         };
         let mut registry = Registry::with_prefix(PREFIX);

@@ -1,4 +1,5 @@
 //! Starting the binary, and places for it to work in.
+#![allow(dead_code, reason = "each test program uses its part")]
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

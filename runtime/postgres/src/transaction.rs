@@ -23,7 +23,9 @@ use crate::ids::{Ids, blocks};
 use crate::row::Reader;
 use crate::scan;
 use crate::session::Session;
-use crate::table::execution::{ExecutionDecoder, Executions, HeldDecoder, LoadDecoder, PointerDecoder};
+use crate::table::execution::{
+    ExecutionDecoder, Executions, HeldDecoder, LoadDecoder, PointerDecoder,
+};
 use crate::table::payload::{
     ErrorDecoder, ItemDecoder, Items, Outcomes, Parameters, ParametersDecoder, VisitResultDecoder,
 };

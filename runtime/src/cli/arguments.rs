@@ -56,7 +56,7 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         verb: Queue,
     },
-    /// Look at and stop workers, through the API; without a further verb: be one (not built yet).
+    /// Look at and stop workers, through the API; without a further verb: be a production worker.
     Worker(Worker),
     /// Say the one thing that an execution waits for.
     Explain {
@@ -67,14 +67,14 @@ pub(crate) enum Verb {
     Doctor(Doctor),
     /// Measure throughput and latency on the embedded store.
     Bench(Bench),
-    /// Bring the database's schema up to date (not built yet).
+    /// Bring the database's schema up to date.
     Migrate,
-    /// Be a production executor (not built yet).
-    Executor,
-    /// Be a production API server (not built yet).
-    Api,
-    /// Be executor and API server (not built yet).
-    Serve,
+    /// Be a production executor: decide what runs next.
+    Executor(Executor),
+    /// Be a production API server.
+    Api(Serve),
+    /// Be a production executor and API server.
+    Serve(Serve),
     /// Messages that were put aside (not built yet).
     Parked {
         #[command(subcommand)]
@@ -287,12 +287,37 @@ fn limit(text: &str) -> Result<Limit, String> {
 pub(crate) struct Worker {
     #[command(subcommand)]
     pub(crate) verb: Option<WorkerVerb>,
-    /// The worker's name.
+    /// The worker's name; no two may have the same.
     #[arg(long, value_name = "NAME")]
-    name: Option<String>,
+    pub(crate) name: Option<String>,
     /// How many executions it runs at once.
-    #[arg(long, value_name = "N")]
-    capacity: Option<u32>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) capacity: Option<u32>,
+    /// A directory that is a pack; may be repeated.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) pack: Vec<PathBuf>,
+    /// Where to keep the logs of what runs; a temporary directory if not given.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+/// `executor`.
+#[derive(Debug, Args)]
+pub(crate) struct Executor {
+    /// A directory that is a pack; may be repeated.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) pack: Vec<PathBuf>,
+}
+
+/// `serve` and `api`.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// A directory that is a pack; may be repeated.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) pack: Vec<PathBuf>,
+    /// Where the API listens; port 0 = any free one.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) listen: Option<String>,
 }
 
 /// What to do about workers.
@@ -415,12 +440,7 @@ impl Verb {
     /// The name of a verb that exists in name only.
     pub(crate) fn unbuilt(&self) -> Option<&'static str> {
         match self {
-            Self::Migrate => Some("migrate"),
-            Self::Executor => Some("executor"),
-            Self::Api => Some("api"),
-            Self::Serve => Some("serve"),
             Self::Parked { .. } => Some("parked"),
-            Self::Worker(worker) if worker.verb.is_none() => Some("worker"),
             Self::Run(_)
             | Self::Dev(_)
             | Self::Pack { .. }
@@ -429,14 +449,19 @@ impl Verb {
             | Self::Worker(_)
             | Self::Explain { .. }
             | Self::Doctor(_)
-            | Self::Bench(_) => None,
+            | Self::Bench(_)
+            | Self::Migrate
+            | Self::Executor(_)
+            | Self::Api(_)
+            | Self::Serve(_) => None,
         }
     }
 
     /// What is logged unless `RUST_LOG` says otherwise.
     pub(crate) const fn usual_level(&self) -> &'static str {
         match self {
-            Self::Dev(_) => "info",
+            Self::Dev(_) | Self::Executor(_) | Self::Api(_) | Self::Serve(_) => "info",
+            Self::Worker(worker) if worker.verb.is_none() => "info",
             _ => "warn",
         }
     }
@@ -445,11 +470,18 @@ impl Verb {
     pub(crate) fn flags(&self) -> Vec<Flag> {
         let mut flags = Vec::new();
         if let Self::Run(Run { capacity: Some(capacity), .. })
-        | Self::Dev(Dev { capacity: Some(capacity), .. }) = self
+        | Self::Dev(Dev { capacity: Some(capacity), .. })
+        | Self::Worker(Worker { capacity: Some(capacity), .. }) = self
         {
             flags.push(("worker.capacity", "--capacity", capacity.to_string()));
         }
-        if let Self::Dev(Dev { listen: Some(listen), .. }) = self {
+        if let Self::Worker(Worker { name: Some(name), .. }) = self {
+            flags.push(("worker.name", "--name", name.clone()));
+        }
+        if let Self::Dev(Dev { listen: Some(listen), .. })
+        | Self::Api(Serve { listen: Some(listen), .. })
+        | Self::Serve(Serve { listen: Some(listen), .. }) = self
+        {
             flags.push(("api.listen", "--listen", listen.clone()));
         }
         flags

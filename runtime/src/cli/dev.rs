@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::output::show;
 
 /// How long the engine may take to stop, apart from the time that running work gets.
-const GOODBYE: Duration = Duration::from_secs(10);
+pub(crate) const GOODBYE: Duration = Duration::from_secs(10);
 
 /// Serves until a signal comes.
 pub(crate) fn dev(asked: Dev, setting: &Setting) -> Result<Code, Failure> {
@@ -44,7 +44,7 @@ pub(crate) fn dev(asked: Dev, setting: &Setting) -> Result<Code, Failure> {
             code = signals.next() => return Ok(code),
             engine = starting => engine?,
         };
-        announce(address, directory.as_deref(), actions)?;
+        announce(address, &place_of(directory.as_deref()), actions)?;
         let patience = Duration::from(config.worker.shutdown_timeout) + config.worker.kill_grace;
         serve(engine, listener, api, patience + GOODBYE, &mut signals).await
     });
@@ -52,7 +52,7 @@ pub(crate) fn dev(asked: Dev, setting: &Setting) -> Result<Code, Failure> {
     ended
 }
 
-async fn serve(
+pub(crate) async fn serve(
     engine: Engine,
     listener: TcpListener,
     options: ApiOptions,
@@ -111,7 +111,7 @@ async fn serve(
 }
 
 /// Binds the port.
-async fn listen(text: &str, tokens: &[Token]) -> Result<TcpListener, Failure> {
+pub(crate) async fn listen(text: &str, tokens: &[Token]) -> Result<TcpListener, Failure> {
     let mut found = lookup_host(text).await.map_err(|error| {
         Failure::usage(format!("api.listen: `{text}` is no address to listen on: {error}"))
     })?;
@@ -133,20 +133,24 @@ async fn listen(text: &str, tokens: &[Token]) -> Result<TcpListener, Failure> {
     })
 }
 
-fn local_address(listener: &TcpListener) -> Result<SocketAddr, Failure> {
+pub(crate) fn local_address(listener: &TcpListener) -> Result<SocketAddr, Failure> {
     let address = listener.local_addr();
     address.map_err(|error| Failure::environment(format!("the port is gone: {error}")))
 }
 
 /// The one line on standard output: where it is, for people and for scripts that wait for it.
-fn announce(address: SocketAddr, data: Option<&Path>, actions: usize) -> Result<(), Failure> {
-    let data = match data {
+pub(crate) fn announce(address: SocketAddr, data: &str, actions: usize) -> Result<(), Failure> {
+    let line = format!("steadfast listens on http://{address} ({actions} actions; {data})\n");
+    show(&line).map_err(|error| Failure::cannot_write(&error))
+}
+
+/// Where its data is, in words.
+fn place_of(data: Option<&Path>) -> String {
+    match data {
         Some(directory) => format!("data in {}", directory.display()),
         None => "data in a temporary directory, gone when this stops; keep it with --data DIR"
             .to_owned(),
-    };
-    let line = format!("steadfast listens on http://{address} ({actions} actions; {data})\n");
-    show(&line).map_err(|error| Failure::cannot_write(&error))
+    }
 }
 
 /// The data directory that `database.url` names, if it is one.
@@ -161,7 +165,7 @@ fn configured_directory(config: &Config) -> Option<PathBuf> {
     }
 }
 
-fn api_options(config: &Config) -> Result<ApiOptions, Failure> {
+pub(crate) fn api_options(config: &Config) -> Result<ApiOptions, Failure> {
     let tokens = config.api.tokens.iter().map(|token| {
         let role = match token.role.as_str() {
             "admin" => Role::Admin,

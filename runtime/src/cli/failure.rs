@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use steadfast_runtime::packs::Problem;
-use steadfast_runtime::{EngineError, OpenError};
+use steadfast_runtime::{EngineError, OpenError, postgres};
+use steadfast_services::port::StoreError;
 
 /// The exit codes, each with its one meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,9 +106,15 @@ impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         match error {
             OpenError::Packs(problems) => Self::problems(&problems),
-            OpenError::Data(_) | OpenError::Store(_) | OpenError::Guardian(_) => {
-                Self::environment(error.to_string())
+            OpenError::Database(postgres::OpenError::Unreachable { .. })
+            | OpenError::Store(StoreError::Unavailable(_)) => Self::unreachable(error.to_string()),
+            OpenError::Database(postgres::OpenError::Address(_)) | OpenError::MessageQueue(_) => {
+                Self::usage(error.to_string())
             }
+            OpenError::Data(_)
+            | OpenError::Database(_)
+            | OpenError::Store(_)
+            | OpenError::Guardian(_) => Self::environment(error.to_string()),
         }
     }
 }

@@ -10,9 +10,11 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use steadfast_core::settings::Settings;
-use steadfast_core::{ActionRef, Span, WorkerName};
+use steadfast_core::{ActionRef, Span, Transport, WorkerName};
 use steadfast_embedded::{DataDir, EmbeddedStore, InprocBroker};
 use steadfast_packs::{Catalog, Definition, PolicyDefaults, Problem, Sources};
+use steadfast_postgres::PostgresStore;
+use steadfast_rabbitmq::RabbitBroker;
 use steadfast_runner::{Guardian, LogStore, Runner as ProcessRunner, RunnerConfig};
 use steadfast_services::alarm::Alarm;
 use steadfast_services::assembly::{open_doors, start_executor};
@@ -22,10 +24,12 @@ use steadfast_services::service::heartbeat::Introduction;
 use steadfast_services::service::work::{StopSignals, WorkerConfig, work};
 use tokio_util::sync::CancellationToken;
 
+use super::broker::AnyBroker;
 use super::counters::Counters;
 use super::definitions::Definitions;
 use super::env::{LocalEnv, Shared, wall_clock};
 use super::runner::ActionRunner;
+use super::store::AnyStore;
 use super::{Engine, Inner};
 use crate::handler::{Context, Handler};
 
@@ -41,11 +45,49 @@ pub enum Data {
 
 pub use steadfast_embedded::Durability;
 
+/// Which parts of the engine a process has. Every process can submit and look things up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Roles {
+    /// It decides: admission, workflow advance, sweeps, dispatch.
+    pub executor: bool,
+    /// It carries work out.
+    pub worker: bool,
+}
+
+impl Default for Roles {
+    fn default() -> Self {
+        Self { executor: true, worker: true }
+    }
+}
+
+/// Servers that the processes of one deployment share.
+#[derive(Clone)]
+pub struct Servers {
+    /// Where the database is, as `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
+    pub database_url: String,
+    /// How it is used.
+    pub database: steadfast_postgres::Options,
+    /// Where the broker is, and how it is used.
+    pub message_queue: steadfast_rabbitmq::Options,
+}
+
+impl std::fmt::Debug for Servers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The addresses hold passwords.
+        f.debug_struct("Servers").field("database", &self.database).finish_non_exhaustive()
+    }
+}
+
 /// What an engine is like, apart from its actions.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where its data is.
+    /// Where its data is; with servers, only the logs of its processes.
     pub data: Data,
+    /// The servers that keep the state and carry the hints; `None` keeps everything in `data` and
+    /// in this process.
+    pub servers: Option<Servers>,
+    /// Which parts of the engine this process has.
+    pub roles: Roles,
     /// What a commit survives. A killed process loses nothing in either case.
     pub durability: Durability,
     /// Spans and bounds.
@@ -75,6 +117,8 @@ impl Default for Options {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             data: Data::Temporary,
+            servers: None,
+            roles: Roles::default(),
             durability: Durability::Full,
             settings: Settings::DEFAULT,
             defaults: PolicyDefaults::default(),
@@ -99,6 +143,12 @@ pub enum OpenError {
     /// The data directory or its store cannot be used.
     #[error(transparent)]
     Data(#[from] steadfast_embedded::OpenError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Database(#[from] steadfast_postgres::OpenError),
+    /// The broker's address or options cannot work.
+    #[error(transparent)]
+    MessageQueue(#[from] steadfast_rabbitmq::Problem),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -200,13 +250,12 @@ impl EngineBuilder {
             Data::Temporary => DataDir::temporary().await?,
             Data::Directory(path) => DataDir::open(path).await?,
         };
-        let store_options =
-            steadfast_embedded::Options { durability: options.durability, ..Default::default() };
-        let store = EmbeddedStore::open(data, store_options).await?;
-        store.bury_former_workers().await?;
-        let processes = start_processes(&options, store.directory())?;
-        let env = local_env(&options, store, catalog);
-        env_store_definitions(&env).await?;
+        let processes = start_processes(&options, &data)?;
+        let env = match options.servers.clone() {
+            None => embedded_env(&options, data, catalog).await?,
+            Some(servers) => shared_env(&options, servers, data, catalog).await?,
+        };
+        store_definitions(&env, options.roles).await?;
         Ok(assemble(env, &options, processes, handlers))
     }
 }
@@ -234,18 +283,70 @@ fn load_catalog(
 }
 
 fn start_processes(options: &Options, data: &DataDir) -> Result<ProcessRunner, OpenError> {
-    let guardian =
-        Guardian::start(Some(data.lock_fd()), data.path()).map_err(OpenError::Guardian)?;
-    let mut config = RunnerConfig::new(LogStore::new(data.path()), Some(guardian));
+    let guardian = if options.roles.worker {
+        let guardian = Guardian::start(Some(data.lock_fd()), data.path());
+        Some(guardian.map_err(OpenError::Guardian)?)
+    } else {
+        None
+    };
+    let mut config = RunnerConfig::new(LogStore::new(data.path()), guardian);
     config.kill_grace = options.kill_grace;
     config.max_result_bytes = options.max_result_bytes;
     Ok(ProcessRunner::new(config))
 }
 
-fn local_env(options: &Options, store: EmbeddedStore, catalog: Catalog) -> LocalEnv {
+/// Everything in this process and its data directory.
+async fn embedded_env(
+    options: &Options,
+    data: DataDir,
+    catalog: Catalog,
+) -> Result<LocalEnv, OpenError> {
+    let store_options =
+        steadfast_embedded::Options { durability: options.durability, ..Default::default() };
+    let store = EmbeddedStore::open(data, store_options).await?;
+    store.bury_former_workers().await?;
+    let at = Place {
+        store: AnyStore::Embedded(store),
+        broker: AnyBroker::Inproc(InprocBroker::new()),
+        transport: Transport::Embedded,
+        directory: None,
+    };
+    Ok(local_env(options, at, catalog))
+}
+
+/// The state and the hints at servers. The broker is connected to in the background, since nothing
+/// depends on it.
+async fn shared_env(
+    options: &Options,
+    servers: Servers,
+    data: DataDir,
+    catalog: Catalog,
+) -> Result<LocalEnv, OpenError> {
+    let store = PostgresStore::open(&servers.database_url, servers.database).await?;
+    let broker = RabbitBroker::start(servers.message_queue)?;
+    let at = Place {
+        store: AnyStore::Postgres(store),
+        broker: AnyBroker::Rabbit(broker),
+        transport: Transport::Rabbitmq,
+        directory: Some(data),
+    };
+    Ok(local_env(options, at, catalog))
+}
+
+/// Where the state is, and what carries the hints.
+struct Place {
+    store: AnyStore,
+    broker: AnyBroker,
+    transport: Transport,
+    directory: Option<DataDir>,
+}
+
+fn local_env(options: &Options, at: Place, catalog: Catalog) -> LocalEnv {
     LocalEnv::new(Shared {
-        store,
-        broker: InprocBroker::new(),
+        store: at.store,
+        broker: at.broker,
+        transport: at.transport,
+        _directory: at.directory,
         settings: options.settings,
         batch_size: options.batch_size,
         definitions: Definitions::new(catalog, options.defaults),
@@ -256,11 +357,14 @@ fn local_env(options: &Options, store: EmbeddedStore, catalog: Catalog) -> Local
     })
 }
 
-/// Stores every definition before anything can be pinned to it, and takes over the limits that the
-/// definitions declare now.
-async fn env_store_definitions(env: &LocalEnv) -> Result<(), OpenError> {
+/// Stores every definition before anything can be pinned to it. An executor takes over the limits
+/// that the definitions declare now; a worker's packs may be older.
+async fn store_definitions(env: &LocalEnv, roles: Roles) -> Result<(), OpenError> {
     use steadfast_services::port::Env;
     env.store().put_definitions(&env.definitions().to_store()).await?;
+    if !roles.executor {
+        return Ok(());
+    }
     for queue in env.store().queues(None).await? {
         let queue = queue.queue;
         let catalog = env.definitions().catalog();
@@ -281,7 +385,9 @@ fn assemble(
     handlers: BTreeMap<ActionRef, Handler>,
 ) -> Engine {
     let doors = open_doors(&env);
-    start_executor(&env, env.stop());
+    if options.roles.executor {
+        start_executor(&env, env.stop());
+    }
     let runner = ActionRunner::new(env.clone(), processes, handlers);
     let config = WorkerConfig {
         introduction: Introduction {
@@ -297,6 +403,15 @@ fn assemble(
     let worker = StopSignals::default();
     let life = work(env.clone(), runner.clone(), doors.completer.clone(), config, worker.clone());
     #[expect(clippy::disallowed_methods, reason = "a shutdown waits for this one")]
-    let worker_task = std::sync::Mutex::new(Some(tokio::spawn(life)));
+    let living = options.roles.worker.then(|| tokio::spawn(live(life, env.clone(), options.roles)));
+    let worker_task = std::sync::Mutex::new(living);
     Engine(Arc::new(Inner { env, doors, runner, worker, worker_task }))
+}
+
+/// A worker's life. A process that is nothing but a worker ends with it, whatever ended it.
+async fn live(life: impl Future<Output = ()>, env: LocalEnv, roles: Roles) {
+    life.await;
+    if !roles.executor {
+        env.stop().cancel();
+    }
 }

@@ -1,4 +1,5 @@
-//! The world of one process: tokio's clock and tasks, the embedded store, the in-process broker.
+//! The world of one process: tokio's clock and tasks, and the store and the broker that it was
+//! configured to have.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -7,23 +8,28 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use steadfast_core::settings::Settings;
 use steadfast_core::{DefinitionHash, Span, Timestamp, Transport};
-use steadfast_embedded::{EmbeddedStore, InprocBroker};
+use steadfast_embedded::DataDir;
 use steadfast_services::alarm::Alarm;
 use steadfast_services::port::{Counter, Env, StoreError, Workflow};
 
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error};
 
+use super::broker::AnyBroker;
 use super::counters::Counters;
 use super::definitions::Definitions;
+use super::store::AnyStore;
 
 /// Everything that the services of this process share.
 #[derive(Clone)]
 pub(crate) struct LocalEnv(Arc<Shared>);
 
 pub(crate) struct Shared {
-    pub(crate) store: EmbeddedStore,
-    pub(crate) broker: InprocBroker,
+    pub(crate) store: AnyStore,
+    pub(crate) broker: AnyBroker,
+    pub(crate) transport: Transport,
+    /// Where logs and scratch files are, locked, unless the store holds it.
+    pub(crate) _directory: Option<DataDir>,
     pub(crate) settings: Settings,
     pub(crate) batch_size: usize,
     pub(crate) definitions: Definitions,
@@ -54,14 +60,14 @@ impl LocalEnv {
 }
 
 impl Env for LocalEnv {
-    type Store = EmbeddedStore;
-    type Broker = InprocBroker;
+    type Store = AnyStore;
+    type Broker = AnyBroker;
 
-    fn store(&self) -> &EmbeddedStore {
+    fn store(&self) -> &AnyStore {
         &self.0.store
     }
 
-    fn broker(&self) -> &InprocBroker {
+    fn broker(&self) -> &AnyBroker {
         &self.0.broker
     }
 
@@ -70,7 +76,7 @@ impl Env for LocalEnv {
     }
 
     fn transport(&self) -> Transport {
-        Transport::Embedded
+        self.0.transport
     }
 
     fn batch_size(&self) -> usize {

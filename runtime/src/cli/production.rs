@@ -1,0 +1,232 @@
+//! `migrate`, `executor`, `worker`, `api` and `serve`: the processes of a deployment whose state is
+//! in PostgreSQL and whose hints go through RabbitMQ.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use steadfast_runtime::packs::Catalog;
+use steadfast_runtime::{Data, Engine, OpenError, Options, Roles, Servers, postgres, rabbitmq};
+use steadfast_services::port::StoreError;
+
+use super::Setting;
+use super::arguments::{Executor, Serve, Worker};
+use super::dev::{GOODBYE, announce, api_options, listen, local_address, serve as serve_api};
+use super::failure::{Code, Failure};
+use super::setup;
+use super::signals::Signals;
+use crate::config::Config;
+
+/// How long a process waits before it looks again whether the database is there.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// `migrate`.
+pub(crate) fn migrate(setting: &Setting) -> Result<Code, Failure> {
+    let servers = servers(&setting.config)?;
+    let options = postgres::Options { migrate: true, ..servers.database };
+    let opening = async { postgres::PostgresStore::open(&servers.database_url, options).await };
+    let store = setup::executor()?.block_on(opening).map_err(OpenError::from)?;
+    drop(store);
+    eprintln!("steadfast: the schema is at version {}", postgres::SCHEMA_VERSION);
+    Ok(Code::Done)
+}
+
+/// `executor`.
+pub(crate) fn executor(asked: &Executor, setting: &Setting) -> Result<Code, Failure> {
+    let roles = Roles { executor: true, worker: false };
+    let (options, catalog) = prepare(setting, &asked.pack, roles)?;
+    run_until_told(options, catalog, "executor", setting)
+}
+
+/// `worker`.
+pub(crate) fn worker(asked: Worker, setting: &Setting) -> Result<Code, Failure> {
+    let roles = Roles { executor: false, worker: true };
+    let (mut options, catalog) = prepare(setting, &asked.pack, roles)?;
+    if setting.config.worker.name.is_none() {
+        return Err(Failure::usage(
+            "a production worker needs a name that no other has: --name NAME, or worker.name in \
+             the configuration",
+        ));
+    }
+    if let Some(directory) = asked.data {
+        options.data = Data::Directory(directory);
+    }
+    let what = format!("worker `{}`", options.worker_name);
+    run_until_told(options, catalog, &what, setting)
+}
+
+/// `api`.
+pub(crate) fn api(asked: &Serve, setting: &Setting) -> Result<Code, Failure> {
+    listen_until_told(asked, Roles { executor: false, worker: false }, setting)
+}
+
+/// `serve`.
+pub(crate) fn serve(asked: &Serve, setting: &Setting) -> Result<Code, Failure> {
+    listen_until_told(asked, Roles { executor: true, worker: false }, setting)
+}
+
+fn listen_until_told(asked: &Serve, roles: Roles, setting: &Setting) -> Result<Code, Failure> {
+    let (options, catalog) = prepare(setting, &asked.pack, roles)?;
+    let config = &setting.config;
+    let actions = catalog.iter().count();
+    let api = api_options(config)?;
+    let executor = setup::executor()?;
+    let ended = executor.block_on(async {
+        let mut signals = Signals::catch()?;
+        // The port first: it is the likelier to be refused, and then nothing was touched.
+        let listener = listen(&config.api.listen, &api.tokens).await?;
+        let address = local_address(&listener)?;
+        let engine = match open(options, catalog, &mut signals).await? {
+            Opened::Engine(engine) => engine,
+            Opened::Told(code) => return Ok(code),
+        };
+        announce(address, "state in PostgreSQL", actions)?;
+        serve_api(engine, listener, api, GOODBYE, &mut signals).await
+    });
+    executor.shutdown_background();
+    ended
+}
+
+/// Runs a process without an API until a signal comes, or until it has come to its end by itself.
+fn run_until_told(
+    options: Options,
+    catalog: Catalog,
+    what: &str,
+    setting: &Setting,
+) -> Result<Code, Failure> {
+    let worker = &setting.config.worker;
+    let patience = Duration::from(worker.shutdown_timeout) + worker.kill_grace + GOODBYE;
+    let is_worker = options.roles.worker;
+    let executor = setup::executor()?;
+    let ended = executor.block_on(async {
+        let mut signals = Signals::catch()?;
+        let engine = match open(options, catalog, &mut signals).await? {
+            Opened::Engine(engine) => engine,
+            Opened::Told(code) => return Ok(code),
+        };
+        eprintln!("steadfast: {what} is up");
+        let code = tokio::select! {
+            biased;
+            code = signals.next() => code,
+            () = engine.stopped() => return Err(Failure::environment(if is_worker {
+                format!("{what} ended: another process has its name, or a bug that the log names")
+            } else {
+                format!("{what} stopped because of a bug, which the log names; start it again")
+            })),
+        };
+        eprintln!("steadfast: stopping; a second signal stops running work at once");
+        stop(&engine, patience, &mut signals).await;
+        Ok(code)
+    });
+    executor.shutdown_background();
+    ended
+}
+
+/// Gives running work its time; a second signal cuts it short, a third ends everything.
+async fn stop(engine: &Engine, patience: Duration, signals: &mut Signals) {
+    let finish = tokio::time::timeout(patience, engine.shutdown(false));
+    tokio::pin!(finish);
+    let finished = tokio::select! {
+        biased;
+        finished = &mut finish => finished,
+        _ = signals.next() => {
+            engine.hurry();
+            tokio::select! {
+                biased;
+                finished = &mut finish => finished,
+                _ = signals.next() => Ok(()),
+            }
+        }
+    };
+    if finished.is_err() {
+        tracing::warn!("this process did not stop in time; what it had is taken over by others");
+    }
+}
+
+enum Opened {
+    Engine(Engine),
+    /// A signal came first.
+    Told(Code),
+}
+
+/// Opens the engine. A database that is not there yet is waited for.
+async fn open(
+    options: Options,
+    catalog: Catalog,
+    signals: &mut Signals,
+) -> Result<Opened, Failure> {
+    loop {
+        let starting = Engine::builder().options(options.clone()).catalog(catalog.clone()).start();
+        let opened = tokio::select! {
+            biased;
+            code = signals.next() => return Ok(Opened::Told(code)),
+            opened = starting => opened,
+        };
+        match opened {
+            Ok(engine) => return Ok(Opened::Engine(engine)),
+            Err(
+                error @ (OpenError::Database(postgres::OpenError::Unreachable { .. })
+                | OpenError::Store(StoreError::Unavailable(_))),
+            ) => tracing::warn!(%error, "not ready: waiting for the database"),
+            Err(error) => return Err(error.into()),
+        }
+        tokio::select! {
+            biased;
+            code = signals.next() => return Ok(Opened::Told(code)),
+            () = tokio::time::sleep(AGAIN) => {}
+        }
+    }
+}
+
+/// What a process of a deployment is like.
+fn prepare(
+    setting: &Setting,
+    packs: &[PathBuf],
+    roles: Roles,
+) -> Result<(Options, Catalog), Failure> {
+    let servers = servers(&setting.config)?;
+    let catalog = setup::load_catalog(&setting.config, packs)?;
+    let options = Options { servers: Some(servers), roles, ..setting.config.options() };
+    Ok((options, catalog))
+}
+
+/// The servers that the configuration names.
+fn servers(config: &Config) -> Result<Servers, Failure> {
+    let missing = |key: &str, variable: &str, form: &str| {
+        Failure::usage(format!(
+            "`{key}` is not set, and this verb needs it; set it, or {variable}, to {form}"
+        ))
+    };
+    if config.transport != "rabbitmq" {
+        return Err(Failure::usage(format!(
+            "`transport` is `{}`, and production processes need `rabbitmq`; set it in the \
+             configuration, or STEADFAST__TRANSPORT=rabbitmq",
+            config.transport
+        )));
+    }
+    let database_url = config.database_url.clone().filter(|url| !url.starts_with("sqlite:"));
+    let database_url = database_url.ok_or_else(|| {
+        missing("database.url", "DATABASE_URL", "postgres://USER:PASSWORD@HOST:PORT/DATABASE")
+    })?;
+    let queue = &config.message_queue;
+    let url = queue.url.clone();
+    let url = url.ok_or_else(|| {
+        missing("message_queue.url", "AMQP_URL", "amqp://USER:PASSWORD@HOST:PORT/VHOST")
+    })?;
+    Ok(Servers {
+        database_url,
+        database: postgres::Options {
+            connections: config.database.max_connections,
+            acquire_timeout: config.database.acquire_timeout,
+            migrate: false,
+            ..postgres::Options::default()
+        },
+        message_queue: rabbitmq::Options {
+            prefetch: u16::try_from(queue.prefetch).unwrap_or(u16::MAX),
+            confirm_timeout: queue.confirm_timeout,
+            worker_queue_ttl: queue.worker_queue_ttl,
+            dead_letter_exchange: queue.dead_letter_exchange.clone(),
+            dead_letter_ttl: queue.dead_letter_ttl,
+            ..rabbitmq::Options::new(url)
+        },
+    })
+}

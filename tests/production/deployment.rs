@@ -1,0 +1,143 @@
+//! A deployment: two servers, a pack, and the processes that a test starts.
+
+use std::fs;
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::Value;
+use steadfast_servers::{Postgres, RabbitServer, Stop};
+
+use crate::support::{Place, Running, Start, eventually};
+
+/// One deployment at a time: each has two servers, and its processes are timed.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Servers and a place with a pack.
+pub(crate) struct Deployment {
+    place: Place,
+    database: Postgres,
+    broker: Option<RabbitServer>,
+    database_url: String,
+    broker_url: String,
+    _alone: std::sync::MutexGuard<'static, ()>,
+}
+
+/// Notes that an attempt has begun, one line for each.
+const NOTE: &str =
+    "echo \"$STEADFAST_EXECUTION_ID $STEADFAST_ATTEMPT\" >> \"$(dirname \"$0\")/../../begun\"\n";
+
+const FLOW: &str = "ref: t.flow\nlabel: Flow\nversion: 1.0.0\ntasks:\n  \
+    - { name: each, action: t.step, with_items: [1, 2, 3, 4], concurrency: 4, \
+        next: [{ do: [after] }] }\n  \
+    - { name: after, action: t.step }\n";
+
+impl Deployment {
+    /// With a database that has the schema.
+    pub(crate) fn new() -> Self {
+        let deployment = Self::bare();
+        deployment.steadfast(&["migrate"]).run().code(0).says("the schema is at version");
+        deployment
+    }
+
+    /// With an empty database.
+    pub(crate) fn bare() -> Self {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let database = Postgres::start(&[]).unwrap_or_else(|failure| panic!("{failure}"));
+        let database_url = database.create_database("steadfast").expect("it can be made");
+        let broker = RabbitServer::start().unwrap_or_else(|failure| panic!("{failure}"));
+        let place = Place::new();
+        place.action("step", "", NOTE);
+        place.action("alone", "concurrency_limit: 1\n", &format!("{NOTE}sleep 0.2\n"));
+        place.action("slow", "", &format!("{NOTE}sleep 2\n"));
+        place.write("pack/workflows/flow.yaml", FLOW);
+        let broker_url = broker.url();
+        Self { place, database, broker: Some(broker), database_url, broker_url, _alone: alone }
+    }
+
+    /// A command that knows the servers.
+    pub(crate) fn steadfast(&self, arguments: &[&str]) -> Start {
+        self.place
+            .steadfast(arguments)
+            .env("STEADFAST__TRANSPORT", "rabbitmq")
+            .env("DATABASE_URL", &self.database_url)
+            .env("AMQP_URL", &self.broker_url)
+    }
+
+    /// Executor and API.
+    pub(crate) fn serve(&self) -> Running {
+        let arguments = ["serve", "--pack", "pack", "--listen", "127.0.0.1:0"];
+        let mut server = self.steadfast(&arguments).start();
+        let seen = server.until("steadfast listens on ");
+        let (_, rest) = seen.split_once("steadfast listens on ").expect("it was just seen");
+        let url = rest.split_whitespace().next().expect("an address");
+        self.place.write("url", url);
+        server
+    }
+
+    /// A worker.
+    pub(crate) fn worker(&self, name: &str) -> Running {
+        let arguments = ["worker", "--name", name, "--pack", "pack", "--capacity", "4"];
+        let mut worker = self.steadfast(&arguments).start();
+        worker.until("is up");
+        worker
+    }
+
+    /// What a client verb answers.
+    pub(crate) fn api(&self, verb: &str, rest: &[&str]) -> Value {
+        let url = fs::read_to_string(self.place.path("url")).expect("there is a server");
+        let arguments = [&[verb], rest, &["--api-url", &url, "-o", "json"]].concat();
+        self.place.steadfast(&arguments).run().code(0).json()
+    }
+
+    /// Submits, and says which execution it became.
+    pub(crate) fn submit(&self, action: &str) -> u64 {
+        self.api("execution", &["run", action])["id"].as_u64().expect("an id")
+    }
+
+    /// Waits until there are `count` executions, all with this status.
+    pub(crate) fn until_all_are(&self, status: &str, count: usize) {
+        let mut seen = Value::Null;
+        eventually(&format!("{count} executions that are {status}"), || {
+            seen = self.api("execution", &["list", "--limit", "200"]);
+            let rows = seen["items"].as_array().or_else(|| seen.as_array()).expect("a list");
+            rows.len() == count && rows.iter().all(|row| row["status"] == status)
+        });
+    }
+
+    /// Waits until so many attempts have begun.
+    pub(crate) fn until_begun(&self, count: usize) {
+        eventually(&format!("{count} begun attempts"), || self.begun().len() >= count);
+    }
+
+    /// Execution and attempt of every process that was begun.
+    pub(crate) fn begun(&self) -> Vec<(u64, u32)> {
+        let text = fs::read_to_string(self.place.path("begun")).unwrap_or_default();
+        let numbers = |line: &str| {
+            let (execution, attempt) = line.split_once(' ').expect("two numbers");
+            (execution.parse().expect("a number"), attempt.parse().expect("a number"))
+        };
+        text.lines().map(numbers).collect()
+    }
+
+    /// Takes the broker away for good.
+    pub(crate) fn stop_the_broker(&mut self) {
+        self.broker.take().expect("it is there").stop().expect("it stops");
+    }
+
+    /// Takes the database away.
+    pub(crate) fn stop_the_database(&mut self) {
+        self.database.stop(Stop::Immediate).expect("it stops");
+    }
+
+    /// Brings it back.
+    pub(crate) fn start_the_database(&mut self) {
+        self.database.start_again().expect("it starts");
+    }
+
+    /// Lets it crash, and brings it back after a while.
+    pub(crate) fn restart_the_database(&mut self) {
+        self.stop_the_database();
+        #[expect(clippy::disallowed_methods, reason = "real processes notice in real time")]
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        self.start_the_database();
+    }
+}
