@@ -21,7 +21,7 @@ async fn what_no_worker_takes_in_time_arrives_among_the_dead_letters() {
     let options = options(&server.url(), "dead");
     let options = Options { worker_queue_ttl: Duration::from_millis(600), ..options };
     let broker = RabbitBroker::connect(options).await.expect("it can be used");
-    let mut dead = broker.subscribe_dead_letters().await.expect("dead letters are kept");
+    let mut dead = subscribe(&broker, Topic::Dead).await;
     let gone = worker("w", 1);
     drop(subscribe(&broker, Topic::Worker(gone.clone())).await);
     publish(&broker, [offer(&gone, 1), offer(&gone, 2)]).await;
