@@ -167,3 +167,52 @@ async fn a_broker_can_be_inspected() {
     let admit = found("queue test-inspect.admit").expect("it is there").expect("it is fine");
     assert_eq!((admit.messages, admit.consumers), (0, 1));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_broker_cannot_keep_is_not_published() {
+    let server = shared();
+    let broker = RabbitBroker::connect(options(&server.url(), "full")).await.expect("it works");
+    // Somebody else's queue for the same messages has room for one.
+    let (_connection, raw) = channel(&server.url()).await;
+    let mut small = FieldTable::default();
+    small.insert("x-max-length".into(), AMQPValue::LongLongInt(1));
+    small.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+    let queue = "test-full.small";
+    let made = raw.queue_declare(queue.into(), Default::default(), small).await;
+    made.expect("it is made");
+    let (exchange, none) = ("test-full.hints".into(), FieldTable::default());
+    let bound = raw.queue_bind(queue.into(), exchange, "advance".into(), Default::default(), none);
+    bound.await.expect("it is bound");
+    let committed = Committed::by_store(steadfast_core::Timestamp::ZERO);
+    let admit = Message::Admit("q".into());
+    let told = broker.publish(&committed, vec![advance(1), admit, advance(2)]).await;
+    let Err(StoreError::Unavailable(text)) = told else { panic!("one was not taken") };
+    assert!(text.contains("1 of 3") && text.contains("could not keep"), "{text}");
+    assert_eq!(broker.counted().published, 2);
+    // The channel is as good as before.
+    publish(&broker, [Message::Admit("r".into())]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_consumer_has_no_more_unsettled_than_it_may_and_others_have_the_rest() {
+    let server = shared();
+    let options = Options { prefetch: 4, ..options(&server.url(), "prefetch") };
+    let broker = RabbitBroker::connect(options).await.expect("it works");
+    let mut one = subscribe(&broker, Topic::Advance).await;
+    publish(&broker, (0..10).map(advance)).await;
+    let mut mine = receive(&mut one, 4).await;
+    assert!(is_idle(&mut one).await, "it has its four");
+    let mut two = subscribe(&broker, Topic::Advance).await;
+    let others = receive(&mut two, 4).await;
+    assert_eq!(others[0].message, advance(4));
+    // One settled in the middle makes room for one.
+    settle(&mut one, vec![mine.remove(2)], Settle::Ack).await;
+    assert_eq!(seen(&receive(&mut one, 1).await), [(advance(8), false)]);
+    assert!(is_idle(&mut one).await);
+    settle(&mut two, others, Settle::Ack).await;
+    assert_eq!(seen(&receive(&mut two, 1).await), [(advance(9), false)]);
+    // What one has in its hands comes again when it is gone, and only that.
+    settle(&mut one, mine, Settle::Ack).await;
+    drop(one);
+    assert_eq!(seen(&receive(&mut two, 1).await), [(advance(8), true)]);
+}
