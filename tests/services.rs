@@ -322,7 +322,7 @@ async fn a_dead_letter_takes_back_the_offer_of_a_worker_that_is_over_and_no_othe
         view.expect("it exists").execution
     };
     let its_own = [letter(id, offered.token()), letter(id, offered.token())];
-    assert_eq!(bury(&its_own).await, offered, "a healthy worker may still find it");
+    assert_eq!(bury(&its_own).await, offered, "a healthy worker gives it back by itself");
     let again = heartbeat::register(&world, introduction()).await.expect("the store is there");
     assert!(again.incarnation > worker.incarnation);
     let other = FencingToken(offered.token().0 + 7);

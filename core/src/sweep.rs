@@ -54,8 +54,8 @@ fn may_be_scheduled(unit: &Unit, execution: &Execution) -> bool {
 }
 
 /// Takes an offer back whose message its worker left lying for so long that the broker gave it up:
-/// at once if that worker is over, else not before the offer has run out. Until then a healthy
-/// worker may still find it in the state alone.
+/// at once if that worker is over, else not before the offer has run out. A healthy worker gives
+/// back by itself what the store thinks it has and it knows nothing of.
 ///
 /// Its queue, the head of its line and all workers must be loaded.
 ///

@@ -49,7 +49,14 @@ async fn what_cannot_be_read_is_parked_with_its_bytes_and_the_reason() {
     let json = || BasicProperties::default().with_content_type("application/json".into());
     let mut headers = FieldTable::default();
     headers.insert("trace".into(), AMQPValue::LongString("t-1".into()));
+    let odd_kind =
+        format!(r#"{{"version":1,"id":"i","at":1,"message":{{"{}":2}}}}"#, "dance".repeat(60_000));
+    let mut long = FieldTable::default();
+    long.insert("long".into(), AMQPValue::LongString("x".repeat(100_000).into()));
     let odd = [
+        // Long enough that to repeat it in a header would cost the connection.
+        (odd_kind.as_bytes(), json()),
+        (&b"with long headers"[..], json().with_headers(long)),
         (&b"\x00\xff not JSON"[..], json().with_headers(headers).with_expiration("60000".into())),
         (&b"{\"version\":9,\"news\":1}"[..], json().with_message_id("theirs".into())),
         (&b"{\"version\":1,\"id\":\"i\",\"at\":1,\"message\":{\"dance\":2}}"[..], json()),
@@ -65,7 +72,15 @@ async fn what_cannot_be_read_is_parked_with_its_bytes_and_the_reason() {
     assert_eq!(seen(&good), [(advance(1), false)]);
     settle(&mut consumer, good, Settle::Ack).await;
     assert!(is_idle(&mut consumer).await);
-    let reasons = ["not an envelope", "version 9", "dance", "text/plain", "not an envelope"];
+    let reasons = [
+        "dance",
+        "not an envelope",
+        "not an envelope",
+        "version 9",
+        "dance",
+        "text/plain",
+        "not an envelope",
+    ];
     for ((body, properties), reason) in odd.iter().zip(reasons) {
         let parked = take(&raw, "test-garbage.parked").await;
         assert_eq!(parked.data, *body);
@@ -81,11 +96,13 @@ async fn what_cannot_be_read_is_parked_with_its_bytes_and_the_reason() {
         if let Some(id) = properties.message_id() {
             assert_eq!(parked.properties.message_id().as_ref(), Some(id));
         }
-        if let Some(had) = properties.headers() {
+        if *body == b"with long headers" {
+            assert_eq!(*header(headers, "steadfast-headers-left-out"), AMQPValue::Boolean(true));
+        } else if let Some(had) = properties.headers() {
             assert_eq!(*header(headers, "steadfast-headers"), AMQPValue::FieldTable(had.clone()));
         }
     }
-    assert_eq!(broker.counted().parked, 5);
+    assert_eq!(broker.counted().parked, 7);
     // Nothing is left: neither with the consumer nor in its queue.
     drop(consumer);
     let mut next = subscribe(&broker, Topic::Advance).await;

@@ -1,6 +1,6 @@
 //! Dead letters: offers that lay with a worker for so long that the broker gave them up are taken
 //! back, if their worker is over or their time has come. A sweep would do the same; this only saves
-//! time. Who is healthy may still find its offer without the message, so it keeps it till then.
+//! time. A healthy worker gives back by itself what it knows nothing of, so its offers are let be.
 
 use steadfast_core::decision::Message;
 use steadfast_core::unit::Unit;
