@@ -16,17 +16,22 @@ use steadfast_core::submit::Submission;
 use steadfast_core::worker::WorkerInput;
 use steadfast_core::workflow::{Evaluator, Graph};
 use steadfast_core::{
-    DefinitionHash, ExecutionId, Runtime, Span, Status, Timestamp, Transport, WorkerName,
+    DefinitionHash, ExecutionId, FencingToken, Runtime, Span, Status, Timestamp, Transport,
+    WorkerName,
 };
 use steadfast_embedded::{DataDir, EmbeddedStore, InprocBroker, InprocSubscription, Options};
 use steadfast_packs::{Catalog, Definition, PolicyDefaults, Templates, prepare, read_standalone};
 use steadfast_services::alarm::Alarm;
 use steadfast_services::assembly::{Doors, open_doors, start_executor};
 use steadfast_services::port::{
-    Broker, Committed, Counter, Ended, Env, Published, Query, Runner, StoreError, Topic, Workflow,
+    Broker, Committed, Counter, Delivery, Ended, Env, Published, Query, Receipt, Runner,
+    StoreError, Topic, Workflow,
 };
+use steadfast_services::service::HandleHints as _;
 use steadfast_services::service::control;
-use steadfast_services::service::heartbeat::Introduction;
+use steadfast_services::service::dead_letter::DeadLetters;
+use steadfast_services::service::dispatch::dispatch;
+use steadfast_services::service::heartbeat::{self, Introduction};
 use steadfast_services::service::work::{StopSignals, WorkerConfig, work};
 use tokio_util::sync::CancellationToken;
 
@@ -284,4 +289,46 @@ async fn a_draining_worker_gives_an_offer_back_at_once() {
     world.0.post.broker.publish(&after, vec![offer]).await.expect("the broker takes it");
     let back = until(&world, id, Status::Ready).await;
     assert_eq!((back.attempt, back.losses, back.worker), (offered.attempt, 0, None));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_letter_takes_back_the_offer_of_a_worker_that_is_over_and_no_other() {
+    // Nobody sweeps here, so what happens is the dead letters' doing.
+    let world = world(Transport::Rabbitmq, true).await;
+    let doors = open_doors(&world);
+    let introduction = || Introduction {
+        name: WorkerName::new("one"),
+        runtimes: Doubler.runtimes(),
+        labels: Default::default(),
+        capacity: 2,
+    };
+    let worker = heartbeat::register(&world, introduction()).await.expect("the store is there");
+    let action = Definition::handler("test.double");
+    let prepared = prepare(&action, json!({ "number": 1 }), &PolicyDefaults::default());
+    let prepared = prepared.expect("it can be prepared");
+    let submission = Submission { prepared, idempotency: None, retry_of: None };
+    let submitted = doors.submitter.send(submission).await.expect("the service runs");
+    let id = submitted.expect("it is accepted").id();
+    dispatch(&world).await.expect("the store is there");
+    let offered = until(&world, id, Status::Offered).await;
+    let letter = |execution, token| Delivery {
+        message: Message::Offer { worker: worker.clone(), execution, token },
+        receipt: Receipt::by_broker(1),
+        redelivered: false,
+    };
+    let bury = async |letters: &[Delivery]| {
+        DeadLetters.handle(&world, letters).await.expect("the store is there");
+        let view = world.0.store.execution(id).await.expect("it can be read");
+        view.expect("it exists").execution
+    };
+    let its_own = [letter(id, offered.token()), letter(id, offered.token())];
+    assert_eq!(bury(&its_own).await, offered, "a healthy worker gives it back by itself");
+    let again = heartbeat::register(&world, introduction()).await.expect("the store is there");
+    assert!(again.incarnation > worker.incarnation);
+    let other = FencingToken(offered.token().0 + 7);
+    let strays = [letter(id, other), letter(ExecutionId(u64::MAX / 2), offered.token())];
+    assert_eq!(bury(&strays).await, offered);
+    let back = bury(&its_own).await;
+    assert_eq!((back.status, back.attempt, back.losses), (Status::Ready, offered.attempt, 0));
+    assert_eq!(bury(&its_own).await, back, "whoever comes late finds nothing");
 }

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use crate::execution::{Cause, Ending, Execution, ExecutionInput, Refusal};
-use crate::id::{ExecutionId, WorkerId, WorkerName};
+use crate::id::{ExecutionId, FencingToken, WorkerId, WorkerName};
 use crate::status::Status;
 use crate::unit::Unit;
 use crate::worker::{Worker, WorkerInput, WorkerRefusal, WorkerState, select};
@@ -51,6 +51,27 @@ pub fn wake(unit: &mut Unit, id: ExecutionId) -> Result<Status, Refusal> {
 fn may_be_scheduled(unit: &Unit, execution: &Execution) -> bool {
     select::is_schedulable(execution, unit.workers.iter())
         && !unit.is_planted("busy_workers_count_as_none")
+}
+
+/// Takes an offer back whose message its worker left lying for so long that the broker gave it up:
+/// at once if that worker is over, else not before the offer has run out. A healthy worker gives
+/// back by itself what the store thinks it has and it knows nothing of.
+///
+/// Its queue, the head of its line and all workers must be loaded.
+///
+/// # Errors
+/// If nothing is on offer under this token any more, or it is not yet time; nothing has changed
+/// then.
+pub fn take_back(unit: &mut Unit, id: ExecutionId, token: FencingToken) -> Result<Status, Refusal> {
+    let Some(execution) = unit.execution(id) else { return Err(Refusal::Done) };
+    let current = execution.token();
+    if execution.status != Status::Offered {
+        return Err(Refusal::Illegal(execution.status));
+    }
+    if token != current {
+        return Err(Refusal::Fenced { presented: token, current });
+    }
+    if is_orphan(unit, execution) { rescue(unit, id) } else { wake(unit, id) }
 }
 
 /// Takes an attempt away from a worker that does not hold its lease any more.

@@ -49,6 +49,7 @@ pub(crate) enum Address {
     Admit,
     Advance,
     Dispatch,
+    Dead,
     Worker(WorkerId),
     Own(u64),
 }
@@ -59,14 +60,14 @@ impl Address {
         match self {
             Self::Admit => "admit",
             Self::Advance => "advance",
-            Self::Worker(_) => "offer",
+            Self::Worker(_) | Self::Dead => "offer",
             Self::Dispatch | Self::Own(_) => "ready",
         }
     }
 
     /// Whether it is declared once for all, and not by one consumer for itself.
     const fn is_shared(&self) -> bool {
-        matches!(self, Self::Admit | Self::Advance | Self::Dispatch)
+        matches!(self, Self::Admit | Self::Advance | Self::Dispatch | Self::Dead)
     }
 }
 
@@ -167,11 +168,25 @@ impl State {
             };
             queue.post(Entry { id, message, due, since: now, redelivered: false });
         }
-        self.dead_letters += queue.bury(&self.plan, now);
+        let dead = queue.bury(&self.plan, now);
+        self.keep_dead(address, dead, now);
         if passage.strike == Some(Strike::ChannelCloses) {
             self.close_channels(|channel| channel.address == *address);
         }
         (Fate::Arrives, passage.strike)
+    }
+
+    /// What was said to a worker and is dead now goes to whoever looks after the dead; the rest is
+    /// gone.
+    fn keep_dead(&mut self, from: &Address, dead: Vec<Entry>, now: SimTime) {
+        self.dead_letters += dead.len();
+        if !matches!(from, Address::Worker(_)) {
+            return;
+        }
+        let queue = self.queues.entry(Address::Dead).or_default();
+        for entry in dead {
+            queue.post(Entry { due: now, since: now, ..entry });
+        }
     }
 
     /// Closes channels: what was delivered on them comes again, and their receipts are void.

@@ -21,7 +21,7 @@ async fn what_no_worker_takes_in_time_arrives_among_the_dead_letters() {
     let options = options(&server.url(), "dead");
     let options = Options { worker_queue_ttl: Duration::from_millis(600), ..options };
     let broker = RabbitBroker::connect(options).await.expect("it can be used");
-    let mut dead = broker.subscribe_dead_letters().await.expect("dead letters are kept");
+    let mut dead = subscribe(&broker, Topic::Dead).await;
     let gone = worker("w", 1);
     drop(subscribe(&broker, Topic::Worker(gone.clone())).await);
     publish(&broker, [offer(&gone, 1), offer(&gone, 2)]).await;
@@ -49,7 +49,14 @@ async fn what_cannot_be_read_is_parked_with_its_bytes_and_the_reason() {
     let json = || BasicProperties::default().with_content_type("application/json".into());
     let mut headers = FieldTable::default();
     headers.insert("trace".into(), AMQPValue::LongString("t-1".into()));
+    let odd_kind =
+        format!(r#"{{"version":1,"id":"i","at":1,"message":{{"{}":2}}}}"#, "dance".repeat(60_000));
+    let mut long = FieldTable::default();
+    long.insert("long".into(), AMQPValue::LongString("x".repeat(100_000).into()));
     let odd = [
+        // Long enough that to repeat it in a header would cost the connection.
+        (odd_kind.as_bytes(), json()),
+        (&b"with long headers"[..], json().with_headers(long)),
         (&b"\x00\xff not JSON"[..], json().with_headers(headers).with_expiration("60000".into())),
         (&b"{\"version\":9,\"news\":1}"[..], json().with_message_id("theirs".into())),
         (&b"{\"version\":1,\"id\":\"i\",\"at\":1,\"message\":{\"dance\":2}}"[..], json()),
@@ -65,7 +72,15 @@ async fn what_cannot_be_read_is_parked_with_its_bytes_and_the_reason() {
     assert_eq!(seen(&good), [(advance(1), false)]);
     settle(&mut consumer, good, Settle::Ack).await;
     assert!(is_idle(&mut consumer).await);
-    let reasons = ["not an envelope", "version 9", "dance", "text/plain", "not an envelope"];
+    let reasons = [
+        "dance",
+        "not an envelope",
+        "not an envelope",
+        "version 9",
+        "dance",
+        "text/plain",
+        "not an envelope",
+    ];
     for ((body, properties), reason) in odd.iter().zip(reasons) {
         let parked = take(&raw, "test-garbage.parked").await;
         assert_eq!(parked.data, *body);
@@ -81,11 +96,13 @@ async fn what_cannot_be_read_is_parked_with_its_bytes_and_the_reason() {
         if let Some(id) = properties.message_id() {
             assert_eq!(parked.properties.message_id().as_ref(), Some(id));
         }
-        if let Some(had) = properties.headers() {
+        if *body == b"with long headers" {
+            assert_eq!(*header(headers, "steadfast-headers-left-out"), AMQPValue::Boolean(true));
+        } else if let Some(had) = properties.headers() {
             assert_eq!(*header(headers, "steadfast-headers"), AMQPValue::FieldTable(had.clone()));
         }
     }
-    assert_eq!(broker.counted().parked, 5);
+    assert_eq!(broker.counted().parked, 7);
     // Nothing is left: neither with the consumer nor in its queue.
     drop(consumer);
     let mut next = subscribe(&broker, Topic::Advance).await;
@@ -166,4 +183,53 @@ async fn a_broker_can_be_inspected() {
     assert_eq!((advance.messages, advance.consumers), (3, 0));
     let admit = found("queue test-inspect.admit").expect("it is there").expect("it is fine");
     assert_eq!((admit.messages, admit.consumers), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_broker_cannot_keep_is_not_published() {
+    let server = shared();
+    let broker = RabbitBroker::connect(options(&server.url(), "full")).await.expect("it works");
+    // Somebody else's queue for the same messages has room for one.
+    let (_connection, raw) = channel(&server.url()).await;
+    let mut small = FieldTable::default();
+    small.insert("x-max-length".into(), AMQPValue::LongLongInt(1));
+    small.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+    let queue = "test-full.small";
+    let made = raw.queue_declare(queue.into(), Default::default(), small).await;
+    made.expect("it is made");
+    let (exchange, none) = ("test-full.hints".into(), FieldTable::default());
+    let bound = raw.queue_bind(queue.into(), exchange, "advance".into(), Default::default(), none);
+    bound.await.expect("it is bound");
+    let committed = Committed::by_store(steadfast_core::Timestamp::ZERO);
+    let admit = Message::Admit("q".into());
+    let told = broker.publish(&committed, vec![advance(1), admit, advance(2)]).await;
+    let Err(StoreError::Unavailable(text)) = told else { panic!("one was not taken") };
+    assert!(text.contains("1 of 3") && text.contains("could not keep"), "{text}");
+    assert_eq!(broker.counted().published, 2);
+    // The channel is as good as before.
+    publish(&broker, [Message::Admit("r".into())]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_consumer_has_no_more_unsettled_than_it_may_and_others_have_the_rest() {
+    let server = shared();
+    let options = Options { prefetch: 4, ..options(&server.url(), "prefetch") };
+    let broker = RabbitBroker::connect(options).await.expect("it works");
+    let mut one = subscribe(&broker, Topic::Advance).await;
+    publish(&broker, (0..10).map(advance)).await;
+    let mut mine = receive(&mut one, 4).await;
+    assert!(is_idle(&mut one).await, "it has its four");
+    let mut two = subscribe(&broker, Topic::Advance).await;
+    let others = receive(&mut two, 4).await;
+    assert_eq!(others[0].message, advance(4));
+    // One settled in the middle makes room for one.
+    settle(&mut one, vec![mine.remove(2)], Settle::Ack).await;
+    assert_eq!(seen(&receive(&mut one, 1).await), [(advance(8), false)]);
+    assert!(is_idle(&mut one).await);
+    settle(&mut two, others, Settle::Ack).await;
+    assert_eq!(seen(&receive(&mut two, 1).await), [(advance(9), false)]);
+    // What one has in its hands comes again when it is gone, and only that.
+    settle(&mut one, mine, Settle::Ack).await;
+    drop(one);
+    assert_eq!(seen(&receive(&mut two, 1).await), [(advance(8), true)]);
 }

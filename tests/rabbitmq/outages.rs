@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use lapin::BasicProperties;
 use steadfast_core::Timestamp;
 use steadfast_core::decision::{Message, Settle};
 use steadfast_rabbitmq::{Options, RabbitBroker, RabbitSubscription};
 use steadfast_services::port::{Broker as _, Committed, StoreError, Subscription as _, Topic};
 
-use crate::contract::{advance, publish, receive, seen, settle, subscribe};
-use crate::support::{channel, options, private, until};
+use crate::contract::{advance, is_idle, publish, receive, seen, settle, subscribe};
+use crate::support::{channel, options, private, throw, until};
 
 const ENOUGH: Duration = Duration::from_secs(60);
 
@@ -153,6 +154,8 @@ async fn a_memory_alarm_blocks_publishers_for_a_bounded_time_and_nobody_else() {
     let mut consumer = subscribe(&broker, Topic::Advance).await;
     publish(&broker, (0..4).map(advance)).await;
     let mut taken = receive(&mut consumer, 4).await;
+    let (_connection, raw) = channel(&server.url()).await;
+    throw(&raw, "test-alarm.hints", "advance", b"garbage", BasicProperties::default()).await;
     server.rabbitmqctl(&["set_vm_memory_high_watermark", "0.00001"]).expect("it is set");
     until("publishing is refused", async || !is_published(&broker, advance(10)).await).await;
     until("the broker is known to block", async || {
@@ -172,6 +175,9 @@ async fn a_memory_alarm_blocks_publishers_for_a_bounded_time_and_nobody_else() {
     assert_eq!(seen(&again), [(advance(1), true)]);
     assert!(began.elapsed() >= Duration::from_millis(400));
     settle(&mut consumer, again, Settle::Ack).await;
+    // So does what is to be parked, and nothing spins.
+    assert!(is_idle(&mut consumer).await);
+    assert_eq!(broker.counted().parked, 0);
 
     server.rabbitmqctl(&["set_vm_memory_high_watermark", "0.4"]).expect("it is set");
     until("publishing works again", async || is_published(&broker, advance(11)).await).await;
@@ -180,6 +186,11 @@ async fn a_memory_alarm_blocks_publishers_for_a_bounded_time_and_nobody_else() {
         assert_eq!(last[0].message, advance(10), "what was given up may still arrive");
         last = receive(&mut consumer, 1).await;
     }
+    until("it is parked", async || {
+        let _nothing = tokio::time::timeout(Duration::from_millis(100), consumer.receive(1)).await;
+        broker.counted().parked == 1
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

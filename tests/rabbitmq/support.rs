@@ -72,7 +72,7 @@ pub(crate) async fn take(channel: &Channel, queue: &str) -> lapin::message::Deli
 }
 
 /// Waits until something holds.
-pub(crate) async fn until(what: &str, holds: impl AsyncFn() -> bool) {
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !holds().await {
         assert!(Instant::now() < deadline, "not in time: {what}");

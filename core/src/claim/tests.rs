@@ -6,7 +6,7 @@ use super::*;
 use crate::completion::{Report, complete};
 use crate::definition::{Prepared, Transport, Work};
 use crate::execution::Ending;
-use crate::id::Incarnation;
+use crate::id::{Incarnation, WorkerName};
 use crate::settings::Settings;
 use crate::submit::{Submission, submit};
 use crate::time::{Span, Timestamp};
@@ -147,6 +147,42 @@ fn an_offer_that_nobody_answers_costs_nothing_and_goes_to_somebody_else() {
     assert_eq!(execution.wake_at, Some(unit.now + unit.settings.unschedulable_after));
     assert_eq!((execution.losses, execution.excluded.as_slice()), (0, &["ada".into()][..]));
     assert!(accept(&mut unit, &id("ada"), ID, TOKEN).is_err(), "it comes too late");
+    dispatch(&mut unit, Vec::new());
+    let chosen = unit.execution(ID).and_then(|execution| execution.worker.clone());
+    assert_eq!(chosen, Some(id("bob")));
+}
+
+#[test]
+fn a_dead_letter_takes_back_what_is_on_offer_and_nothing_else() {
+    let mut unit = offered();
+    let execution = unit.execution(ID).expect("it is here").clone();
+    let other = FencingToken(2);
+    let fenced = Err(Refusal::Fenced { presented: other, current: TOKEN });
+    assert_eq!(sweep::take_back(&mut unit, ID, other), fenced);
+    assert_eq!(unit.execution(ID), Some(&execution));
+    // Its worker may still come for it.
+    let due = unit.now + unit.settings.offer_timeout;
+    assert_eq!(sweep::take_back(&mut unit, ID, TOKEN), Err(Refusal::NotDue(due)));
+    unit.now = due;
+    assert_eq!(sweep::take_back(&mut unit, ID, TOKEN), Ok(Status::Ready));
+    // Once: the second letter finds nothing.
+    let illegal = |status| Err(Refusal::Illegal(status));
+    assert_eq!(sweep::take_back(&mut unit, ID, TOKEN), illegal(Status::Ready));
+    let execution = unit.execution(ID).expect("it is here");
+    assert_eq!((execution.losses, execution.excluded.as_slice()), (0, &["ada".into()][..]));
+
+    let mut unit = offered();
+    accept(&mut unit, &id("ada"), ID, TOKEN).expect("it is on offer");
+    assert_eq!(sweep::take_back(&mut unit, ID, TOKEN), illegal(Status::Running));
+    assert_eq!(sweep::take_back(&mut unit, ExecutionId(9), TOKEN), Err(Refusal::Done));
+}
+
+#[test]
+fn a_dead_letter_to_a_worker_that_is_over_takes_its_offer_back_at_once() {
+    let mut unit = offered();
+    let ada = WorkerName::from("ada");
+    unit.workers.edit(&ada).expect("she is here").state = WorkerState::Dead;
+    assert_eq!(sweep::take_back(&mut unit, ID, TOKEN), Ok(Status::Ready));
     dispatch(&mut unit, Vec::new());
     let chosen = unit.execution(ID).and_then(|execution| execution.worker.clone());
     assert_eq!(chosen, Some(id("bob")));

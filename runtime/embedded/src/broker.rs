@@ -44,6 +44,8 @@ enum Address {
     Admit,
     Advance,
     Dispatch,
+    /// Always empty: nothing that waits here expires.
+    Dead,
     Worker(WorkerId),
     Own(u64),
 }
@@ -150,6 +152,7 @@ impl Broker for InprocBroker {
             Topic::Admit => Address::Admit,
             Topic::Advance => Address::Advance,
             Topic::Dispatch => Address::Dispatch,
+            Topic::Dead => Address::Dead,
             Topic::Worker(worker) => Address::Worker(worker.clone()),
             Topic::Ready(_) | Topic::Ended => {
                 let number = state.number();

@@ -133,20 +133,6 @@ impl RabbitBroker {
         }
     }
 
-    /// Begins to consume what no worker took in time: offers and requests to stop that waited in a
-    /// worker's queue for longer than [`Options::worker_queue_ttl`].
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Unavailable`] if the broker cannot be reached, or dead letters are dropped.
-    pub async fn subscribe_dead_letters(&self) -> Result<RabbitSubscription, StoreError> {
-        let Some(item) = self.shared.names.dead_letters() else {
-            let text = "dead letters are dropped; set message_queue.dead_letter.exchange";
-            return Err(Problem::Options(String::from(text)).into());
-        };
-        Ok(RabbitSubscription::open(Arc::clone(&self.shared), item).await?)
-    }
-
     /// The queue of a topic.
     fn item(&self, topic: &Topic) -> Item {
         let names = &self.shared.names;
@@ -154,6 +140,7 @@ impl RabbitBroker {
             Topic::Admit => names.work("admit"),
             Topic::Advance => names.work("advance"),
             Topic::Dispatch => names.work("dispatch"),
+            Topic::Dead => names.dead(),
             Topic::Worker(worker) => names.worker(worker),
             Topic::Ready(runtimes) => {
                 let keys = runtimes.iter().map(|runtime| format!("ready.{runtime}")).collect();

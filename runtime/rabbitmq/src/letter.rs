@@ -19,6 +19,14 @@ const KEY_HEADER: &str = "steadfast-routing-key";
 /// The headers that it had.
 const HEADERS_HEADER: &str = "steadfast-headers";
 
+/// That it had more headers than can be kept.
+const HEADERS_LEFT_OUT_HEADER: &str = "steadfast-headers-left-out";
+
+/// All headers of a message have to fit into one frame of 128 KiB. A publish that breaks this costs
+/// the connection, and the message would come back to break the next one.
+const REASON_MAX: usize = 2_000;
+const HEADERS_MAX: usize = 64 * 1024;
+
 /// A message for one exchange.
 #[derive(Clone, Debug)]
 pub(crate) struct Letter {
@@ -95,11 +103,18 @@ impl Letter {
     pub(crate) fn parked(names: &Names, raw: &Raw, reason: &str, id: String) -> Self {
         let text = |text: &str| AMQPValue::LongString(text.into());
         let mut headers = FieldTable::default();
-        headers.insert(REASON_HEADER.into(), text(reason));
+        let reason: String = reason.chars().take(REASON_MAX).collect();
+        headers.insert(REASON_HEADER.into(), text(&reason));
         headers.insert(EXCHANGE_HEADER.into(), text(&raw.exchange));
         headers.insert(KEY_HEADER.into(), text(&raw.key));
-        if let Some(had) = raw.properties.headers() {
-            headers.insert(HEADERS_HEADER.into(), AMQPValue::FieldTable(had.clone()));
+        match raw.properties.headers() {
+            Some(had) if is_short(had) => {
+                headers.insert(HEADERS_HEADER.into(), AMQPValue::FieldTable(had.clone()));
+            }
+            Some(_) => {
+                headers.insert(HEADERS_LEFT_OUT_HEADER.into(), AMQPValue::Boolean(true));
+            }
+            None => {}
         }
         // The default exchange knows each queue by its name.
         Self::again(String::new(), names.name("parked"), raw, headers, id)
@@ -136,6 +151,11 @@ impl Letter {
         }
         Self { exchange, key, mandatory: true, id, properties, body: raw.body.clone() }
     }
+}
+
+/// Whether headers may be kept with more of them. As JSON they are longer than on the wire.
+fn is_short(headers: &FieldTable) -> bool {
+    serde_json::to_vec(headers).is_ok_and(|json| json.len() <= HEADERS_MAX)
 }
 
 const fn is_broadcast(message: &Message) -> bool {

@@ -112,8 +112,8 @@ impl Names {
         ];
         if let Some(dead) = &self.dead_letter_exchange {
             items.push(exchange(dead.clone(), ExchangeKind::Fanout));
-            items.push(self.dead(dead));
         }
+        items.push(self.dead());
         items
     }
 
@@ -172,20 +172,15 @@ impl Names {
         durable(self.name("parked"), quorum([("x-max-length", PARKED_MAX)]), Vec::new())
     }
 
-    /// Where what no worker took in time arrives.
-    fn dead(&self, exchange: &str) -> Item {
+    /// Where what no worker took in time arrives; nothing does if the broker shall drop it.
+    pub(crate) fn dead(&self) -> Item {
         let arguments = quorum([("x-max-length", LENGTH_MAX), ("x-message-ttl", self.dead_ttl_ms)]);
-        let bound = Binding {
-            exchange: exchange.to_owned(),
+        let bound = self.dead_letter_exchange.iter().map(|exchange| Binding {
+            exchange: exchange.clone(),
             key: String::new(),
             arguments: FieldTable::default(),
-        };
-        durable(self.name("dead"), arguments, vec![bound])
-    }
-
-    /// The queue of dead letters, unless they are dropped.
-    pub(crate) fn dead_letters(&self) -> Option<Item> {
-        self.dead_letter_exchange.as_deref().map(|exchange| self.dead(exchange))
+        });
+        durable(self.name("dead"), arguments, bound.collect())
     }
 
     fn hints(&self, key: String) -> Binding {

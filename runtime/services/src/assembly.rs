@@ -10,6 +10,7 @@ use crate::service::HandleHints;
 use crate::service::admit::Admitter;
 use crate::service::advance::Advancer;
 use crate::service::complete::{self, Completer};
+use crate::service::dead_letter::DeadLetters;
 use crate::service::dispatch::Dispatcher;
 use crate::service::submit::{self, Submitter};
 use crate::sweepers;
@@ -36,6 +37,7 @@ pub fn start_executor<E: Env>(env: &E, stop: &CancellationToken) {
     start_consumer(env, "advance", Topic::Advance, advancer.clone(), stop);
     if env.transport().pushes() {
         start_consumer(env, "dispatch", Topic::Dispatch, Dispatcher, stop);
+        start_consumer(env, "dead letters", Topic::Dead, DeadLetters, stop);
     }
     sweepers::start(env, &advancer, stop);
 }

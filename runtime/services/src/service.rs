@@ -5,6 +5,7 @@ pub mod advance;
 pub mod claim;
 pub mod complete;
 pub mod control;
+pub mod dead_letter;
 pub mod dispatch;
 pub mod drain;
 pub mod heartbeat;

@@ -35,16 +35,20 @@ impl Queue {
     }
 
     /// Takes out what is too many, the oldest first, and what has waited too long.
-    pub(super) fn bury(&mut self, plan: &BrokerPlan, now: SimTime) -> usize {
-        let before = self.entries.len();
+    pub(super) fn bury(&mut self, plan: &BrokerPlan, now: SimTime) -> Vec<Entry> {
+        let mut dead = Vec::new();
         if let Some(ttl) = plan.ttl_ms {
             let ttl = Duration::from_millis(ttl);
-            self.entries.retain(|entry| now < entry.since.after(ttl));
+            let (kept, late) = std::mem::take(&mut self.entries)
+                .into_iter()
+                .partition(|entry| now < entry.since.after(ttl));
+            self.entries = kept;
+            dead.extend::<VecDeque<Entry>>(late);
         }
         while plan.max_length.is_some_and(|max| self.entries.len() > max) {
-            self.entries.pop_front();
+            dead.extend(self.entries.pop_front());
         }
-        before - self.entries.len()
+        dead
     }
 
     /// What comes again goes to the head, in its old order.

@@ -102,6 +102,7 @@ impl Broker for SimBroker {
             Topic::Admit => Address::Admit,
             Topic::Advance => Address::Advance,
             Topic::Dispatch => Address::Dispatch,
+            Topic::Dead => Address::Dead,
             Topic::Worker(worker) => Address::Worker(worker.clone()),
             Topic::Ready(_) | Topic::Ended => {
                 state.broadcast.insert(number, topic);
@@ -153,7 +154,13 @@ impl SimSubscription {
             return Err(Nothing::Closed);
         }
         let Some(queue) = state.queues.get_mut(&self.address) else { return Err(Nothing::Closed) };
-        state.dead_letters += queue.bury(&state.plan, now);
+        // The dead do not die again; they wait for as long as it takes.
+        let dead = match self.address {
+            Address::Dead => Vec::new(),
+            _ => queue.bury(&state.plan, now),
+        };
+        state.keep_dead(&self.address, dead, now);
+        let Some(queue) = state.queues.get_mut(&self.address) else { return Err(Nothing::Closed) };
         // Behind a cut link messages stay where they are.
         if self.me.is_cut_from(Peer::Broker) {
             return Err(Nothing::Until(Some(Duration::from_millis(500))));

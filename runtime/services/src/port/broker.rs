@@ -49,6 +49,9 @@ pub enum Topic {
     Dispatch,
     /// [`Message::Offer`] and [`Message::Stop`] for one worker process.
     Worker(WorkerId),
+    /// What was said to a worker and not taken in time, each to one subscriber. Nothing is
+    /// published to it; brokers that keep nothing for long have nothing there either.
+    Dead,
     /// [`Message::Admit`], each to one subscriber.
     Admit,
     /// [`Message::Advance`], each to one subscriber.
