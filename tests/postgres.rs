@@ -1,6 +1,8 @@
 //! The store on PostgreSQL: what every store has to keep, directly and through a pooler, and what
 //! only a server can do to it.
 
+#[path = "contract/services.rs"]
+mod services;
 #[path = "contract/store/mod.rs"]
 mod store;
 
@@ -18,6 +20,7 @@ mod plans;
 mod proxy;
 
 mod direct {
+    crate::services::services_contract!(crate::place::direct);
     crate::store::store_contract!(crate::place::direct);
 
     #[test]
@@ -30,5 +33,6 @@ mod direct {
 }
 
 mod pooled {
+    crate::services::services_contract!(crate::place::pooled);
     crate::store::store_contract!(crate::place::pooled);
 }
