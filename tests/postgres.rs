@@ -18,6 +18,8 @@ mod place;
 mod plans;
 #[path = "postgres/proxy.rs"]
 mod proxy;
+#[path = "postgres/shared.rs"]
+mod shared;
 
 mod direct {
     crate::services::services_contract!(crate::place::direct);

@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Loses messages if it is told to.
 #[derive(Clone)]
-struct Post {
+pub(crate) struct Post {
     broker: InprocBroker,
     loses_all: bool,
 }
@@ -60,7 +60,7 @@ pub(crate) trait Full: Store + Query {}
 
 impl<S: Store + Query> Full for S {}
 
-struct World<S>(Arc<Inner<S>>);
+pub(crate) struct World<S>(Arc<Inner<S>>);
 
 impl<S> Clone for World<S> {
     fn clone(&self) -> Self {
@@ -180,7 +180,7 @@ tasks:
 output_map: { all: \"{{ task.each.results }}\", last: \"{{ task.after.result }}\" }
 ";
 
-fn world<S: Full>(store: S, transport: Transport, loses_all: bool) -> World<S> {
+pub(crate) fn world<S: Full>(store: S, transport: Transport, loses_all: bool) -> World<S> {
     let mut catalog = Catalog::new();
     catalog.register_handler(Definition::handler("test.double")).expect("the name is free");
     let read = read_standalone("flow.yaml".as_ref(), WORKFLOW.as_bytes(), &catalog);
@@ -197,7 +197,7 @@ fn world<S: Full>(store: S, transport: Transport, loses_all: bool) -> World<S> {
     }))
 }
 
-fn start<S: Full>(world: &World<S>, names: &[&str]) -> (Doors, StopSignals) {
+pub(crate) fn start<S: Full>(world: &World<S>, names: &[&str]) -> (Doors, StopSignals) {
     let doors = open_doors(world);
     start_executor(world, &CancellationToken::new());
     let stop = StopSignals::default();
@@ -219,22 +219,36 @@ fn start<S: Full>(world: &World<S>, names: &[&str]) -> (Doors, StopSignals) {
     (doors, stop)
 }
 
-async fn run_to_the_end(world: &World<impl Full>, doors: &Doors) -> ExecutionId {
+pub(crate) async fn submit(world: &World<impl Full>, doors: &Doors) -> ExecutionId {
     let prepared = prepare(&world.0.workflow, json!({}), &PolicyDefaults::default());
     let prepared = prepared.expect("it can be prepared");
     let submission = Submission { prepared, idempotency: None, retry_of: None };
     let submitted = doors.submitter.send(submission).await.expect("the service runs");
-    let id = submitted.expect("it is accepted").id();
+    submitted.expect("it is accepted").id()
+}
+
+/// Waits until a submitted workflow has ended, and looks at what it left. The store may be out of
+/// reach now and then.
+pub(crate) async fn ended(world: &World<impl Full>, id: ExecutionId) {
     for _ in 0..600 {
-        let view = world.0.store.execution(id).await.expect("it can be read").expect("it exists");
-        if view.execution.status.is_terminal() {
+        let view = match Query::execution(&world.0.store, id).await {
+            Err(StoreError::Unavailable(_)) => None,
+            view => Some(view.expect("it can be read").expect("it exists")),
+        };
+        if let Some(view) = view.filter(|view| view.execution.status.is_terminal()) {
             assert_eq!(view.execution.status, Status::Completed, "{:?}", view.outcome.error);
             assert_eq!(view.outcome.result, json!({ "all": [2, 4, 6, 8, 10, 12, 14], "last": 28 }));
-            return id;
+            return;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("it did not end within 30 seconds");
+}
+
+async fn run_to_the_end(world: &World<impl Full>, doors: &Doors) -> ExecutionId {
+    let id = submit(world, doors).await;
+    ended(world, id).await;
+    id
 }
 
 async fn workers_used(world: &World<impl Full>, run: ExecutionId) -> BTreeSet<String> {
