@@ -1,6 +1,8 @@
 //! The store on PostgreSQL: what every store has to keep, directly and through a pooler, and what
 //! only a server can do to it.
 
+#[path = "contract/services.rs"]
+mod services;
 #[path = "contract/store/mod.rs"]
 mod store;
 
@@ -16,8 +18,11 @@ mod place;
 mod plans;
 #[path = "postgres/proxy.rs"]
 mod proxy;
+#[path = "postgres/shared.rs"]
+mod shared;
 
 mod direct {
+    crate::services::services_contract!(crate::place::direct);
     crate::store::store_contract!(crate::place::direct);
 
     #[test]
@@ -30,5 +35,6 @@ mod direct {
 }
 
 mod pooled {
+    crate::services::services_contract!(crate::place::pooled);
     crate::store::store_contract!(crate::place::pooled);
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use steadfast_postgres::{OpenError, Options, PostgresStore, SCHEMA_VERSION};
 use steadfast_servers::{Postgres, free_port};
+use steadfast_services::port::Store as _;
 use tokio::task::JoinSet;
 
 use crate::place::{database, open, server};
@@ -108,4 +109,28 @@ async fn many_who_open_a_new_database_at_once_make_its_tables_once() {
     tasks.join_all().await;
     let count = "SELECT count(*) FROM steadfast.migration";
     assert_eq!(server.execute(&name, count).unwrap().trim(), SCHEMA_VERSION.to_string());
+}
+
+#[tokio::test]
+async fn a_connection_is_encrypted_if_that_is_asked_for_and_the_certificate_is_checked() {
+    let server = server();
+    let name = database(&server);
+    let with = |options: &str| format!("{}?{options}", server.url(&name));
+    let encrypted = format!(
+        "SELECT count(*) FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid) \
+         WHERE a.datname = '{name}' AND s.ssl AND a.application_name = 'steadfast'"
+    );
+    let certificate = server.certificate();
+    let checked = format!("sslmode=verify-full&sslrootcert={}", certificate.display());
+    for options in ["sslmode=require", checked.as_str()] {
+        let store = open(&with(options)).await;
+        let tx = store.begin("test").await.expect("a transaction begins");
+        let count = server.execute("postgres", &encrypted).unwrap();
+        assert_eq!(count.trim(), "1", "{options}");
+        drop(tx);
+        store.close().await;
+    }
+    let error = refused(&with("sslmode=verify-full")).await;
+    assert!(matches!(error, OpenError::Unreachable { .. }), "{error:?}");
+    assert!(error.to_string().contains("certificate"), "{error}");
 }

@@ -3,7 +3,7 @@
 //! What is locked is locked by identity, in order: a list is found first, without locks, and the
 //! rows of it are then locked by `id = ANY(list) ORDER BY id FOR UPDATE`. Identities never change,
 //! so the order of locking is the order of the keys whatever happens meanwhile; what may have
-//! changed is asked again of the locked row. Every transaction reads without whole-table plans
+//! changed is asked again of the locked row, in words that no index answers (`status * 1`). Every transaction reads without whole-table plans
 //! (see `session`), so each of these walks an index from the list to the rows.
 
 use crate::table::execution::{columns as execution, pointer};
@@ -39,7 +39,7 @@ pub(crate) const LINE: &str = concat!(
     " FROM execution e WHERE e.id = ANY(ARRAY(\
      SELECT x.id FROM UNNEST($1::text[]) AS k (queue) CROSS JOIN LATERAL (\
      SELECT y.id FROM execution y WHERE y.status + 0 = 1 AND y.queue = k.queue \
-     ORDER BY y.line, y.id LIMIT $2) x)) AND e.status + 0 = 1 ORDER BY e.id FOR UPDATE"
+     ORDER BY y.line, y.id LIMIT $2) x)) AND e.status * 1 = 1 ORDER BY e.id FOR UPDATE"
 );
 
 pub(crate) const RUNS: &str = concat!(
@@ -83,7 +83,7 @@ pub(crate) fn ready(runtimes: usize) -> String {
     };
     format!(
         "SELECT e.* FROM ({ids}) k CROSS JOIN LATERAL (\
-         SELECT {} FROM execution e WHERE e.id = k.id AND e.status + 0 = 2 \
+         SELECT {} FROM execution e WHERE e.id = k.id AND e.status * 1 = 2 \
          FOR UPDATE SKIP LOCKED) e LIMIT $1",
         execution!(),
     )

@@ -125,7 +125,9 @@ impl Session {
                         dead += 1;
                         debug!(%error, "a connection of the pool was dead; another one is taken");
                     }
-                    Err(error) => return Err(store_error(&error)),
+                    // Whatever it is (a server that only follows another one says that a feature
+                    // is missing), nothing is unreadable yet.
+                    Err(error) => return Err(StoreError::Unavailable(error.to_string())),
                 }
             }
         };
@@ -157,9 +159,7 @@ impl Session {
                 Ok(session)
             }
             Err(error) => {
-                if Class::of(&error).spoils_connection() {
-                    session.discard();
-                }
+                session.discard();
                 Err(error)
             }
         }

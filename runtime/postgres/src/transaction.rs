@@ -268,7 +268,9 @@ impl Transaction for PostgresTransaction {
     }
 
     async fn find_due(&mut self, now: Timestamp, limit: u32) -> Load<Vec<Pointer>> {
-        let args = Args::default().int(now.as_micros()).int(limit);
+        // The column is signed.
+        let until = now.as_micros().min(i64::MAX.cast_unsigned());
+        let args = Args::default().int(until).int(limit);
         self.fetch::<PointerDecoder>(scan::DUE, args).await
     }
 

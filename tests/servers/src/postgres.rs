@@ -59,8 +59,32 @@ impl Postgres {
         let settings = settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let port = free_port()?;
         let mut server = Self { daemon: None, directory, programs, port, settings };
+        server.make_certificate()?;
         server.run()?;
         Ok(server)
+    }
+
+    /// A key, and a certificate for it that vouches for itself.
+    fn make_certificate(&self) -> Result<(), Failure> {
+        let openssl = find_program("openssl", &[], "openssl")?;
+        let mut command = unprivileged(&openssl);
+        command.current_dir("/").args(["req", "-new", "-x509", "-days", "2", "-nodes"]);
+        command.args(["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]);
+        command.args(["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]);
+        // Nothing else is signed with it.
+        command.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
+        command.arg("-keyout").arg(self.file("server.key"));
+        run(command.arg("-out").arg(self.certificate())).map(|_| ())
+    }
+
+    /// The certificate that it shows to whoever asks for TLS.
+    #[must_use]
+    pub fn certificate(&self) -> PathBuf {
+        self.file("server.crt")
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
     }
 
     fn run(&mut self) -> Result<(), Failure> {
@@ -71,6 +95,9 @@ impl Postgres {
             String::from("listen_addresses=127.0.0.1"),
             String::from("unix_socket_directories="),
             String::from("max_connections=200"),
+            String::from("ssl=on"),
+            format!("ssl_cert_file={}", self.certificate().display()),
+            format!("ssl_key_file={}", self.file("server.key").display()),
         ];
         for setting in ours.iter().chain(&self.settings) {
             command.arg("-c").arg(setting);
@@ -150,7 +177,7 @@ impl Postgres {
     }
 
     fn log_file(&self) -> PathBuf {
-        self.directory.path().join("log")
+        self.file("log")
     }
 }
 

@@ -1,0 +1,83 @@
+//! Several engines on one database, each with its own connections and its own hints: what one of
+//! them decides the others find in the rows.
+
+use std::time::Duration;
+
+use steadfast_core::{ExecutionId, Transport};
+use steadfast_postgres::PostgresStore;
+use steadfast_services::port::{ExecutionFilter, Query};
+use tokio::task::JoinSet;
+
+use crate::place::{database, open, server};
+use crate::services::{ended, start, submit, world};
+
+/// How many workflows each engine submits.
+const EACH: usize = 4;
+
+/// Two engines with a worker each, to which both have submitted workflows; the tasks end when
+/// these have.
+async fn two_engines(url: &str) -> JoinSet<ExecutionId> {
+    let mut runs = JoinSet::new();
+    for name in ["one", "two"] {
+        let world = world(open(url).await, Transport::Embedded, false);
+        let (doors, stop) = start(&world, &[name]);
+        for _ in 0..EACH {
+            let id = submit(&world, &doors).await;
+            let (world, doors, stop) = (world.clone(), doors.clone(), stop.clone());
+            runs.spawn(async move {
+                ended(&world, id).await;
+                drop((doors, stop));
+                id
+            });
+        }
+    }
+    runs
+}
+
+/// Each task of each run exists once and has been done. Returns how many attempts all took.
+async fn check(store: &PostgresStore, runs: Vec<ExecutionId>) -> usize {
+    assert_eq!(runs.len(), 2 * EACH);
+    for run in runs {
+        let tasks = store.tasks(run, None, 100).await.expect("it can be read");
+        // Seven items, and one after and one beside them.
+        assert_eq!(tasks.len(), 9, "{run}");
+        assert!(tasks.iter().all(|task| task.error.is_none()), "{run}");
+    }
+    let all = ExecutionFilter { limit: 1000, ..ExecutionFilter::default() };
+    let all = Query::executions(store, &all).await.expect("it can be read");
+    all.iter().map(|view| view.execution.attempt.0 as usize).sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_engines_share_a_database() {
+    let server = server();
+    let url = server.url(&database(&server));
+    let runs = two_engines(&url).await.join_all().await;
+    let attempts = check(&open(&url).await, runs).await;
+    assert_eq!(attempts, 2 * EACH * 10, "an attempt each, and nothing else");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn engines_end_their_work_while_their_sessions_are_ended_again_and_again() {
+    let server = server();
+    let name = database(&server);
+    let url = server.url(&name);
+    let mut runs = two_engines(&url).await;
+    let sql = format!(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{name}'"
+    );
+    let (mut done, mut terminated) = (Vec::new(), 0);
+    while done.len() < 2 * EACH {
+        let next = tokio::time::timeout(Duration::from_millis(100), runs.join_next()).await;
+        match next {
+            Ok(run) => done.push(run.expect("one is missing").expect("it ended well")),
+            Err(_) if terminated < 40 => {
+                let count = server.execute("postgres", &sql).expect("the server obeys");
+                terminated += count.trim().parse::<u32>().expect("it is a number");
+            }
+            Err(_) => {}
+        }
+    }
+    assert!(terminated > 3, "only {terminated} sessions were ended");
+    check(&open(&url).await, done).await;
+}
