@@ -269,6 +269,13 @@ pub(crate) async fn losing_every_message_costs_time_and_nothing_else(store: impl
     workers_used(&world, run).await;
 }
 
+pub(crate) async fn losing_every_offer_costs_time_and_nothing_else(store: impl Full) {
+    let world = world(store, Transport::Rabbitmq, true);
+    let (doors, _stop) = start(&world, &["one", "two"]);
+    let run = run_to_the_end(&world, &doors).await;
+    workers_used(&world, run).await;
+}
+
 pub(crate) async fn assigned_work_goes_to_the_least_loaded_workers(store: impl Full) {
     let world = world(store, Transport::Rabbitmq, false);
     let (doors, _stop) = start(&world, &["one", "two"]);
@@ -357,7 +364,7 @@ pub(crate) async fn a_dead_letter_takes_back_the_offer_of_a_worker_that_is_over_
 /// is over.
 macro_rules! services_contract {
     ($fresh:path) => {
-        $crate::services::services_contract! { $fresh: losing_every_message_costs_time_and_nothing_else, assigned_work_goes_to_the_least_loaded_workers, a_draining_worker_gives_an_offer_back_at_once, a_dead_letter_takes_back_the_offer_of_a_worker_that_is_over_and_no_other }
+        $crate::services::services_contract! { $fresh: losing_every_message_costs_time_and_nothing_else, losing_every_offer_costs_time_and_nothing_else, assigned_work_goes_to_the_least_loaded_workers, a_draining_worker_gives_an_offer_back_at_once, a_dead_letter_takes_back_the_offer_of_a_worker_that_is_over_and_no_other }
     };
     ($fresh:path: $($story:ident),*) => {$(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,7 +10,7 @@ fn a_schema_that_is_not_there_is_named_with_what_to_do() {
     for verb in
         [&["serve", "--listen", "127.0.0.1:0"][..], &["executor"], &["worker", "--name", "ada"]]
     {
-        deployment.steadfast(verb).run().code(4).says("steadfast migrate");
+        deployment.steadfast(verb).run().code(4).says("needs 1; ");
     }
     deployment.steadfast(&["migrate"]).run().code(0);
     deployment.steadfast(&["migrate"]).run().code(0).says("the schema is at version");
@@ -31,7 +31,7 @@ fn servers_that_are_not_there_yet_are_waited_for_and_migrate_says_so() {
 
 #[test]
 fn what_is_missing_in_the_configuration_is_named() {
-    let deployment = Deployment::bare();
+    let deployment = Deployment::new();
     let without = |name: &str, value: &str| {
         deployment.steadfast(&["executor"]).env(name, value).run().code(2).shows_nothing()
     };

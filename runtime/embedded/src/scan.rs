@@ -175,8 +175,8 @@ pub(crate) const RUNNABLE: &str = "WITH RECURSIVE step(run) AS (\
                       AND t.created - t.ended < t.concurrency LIMIT ?) \
      ORDER BY 1 LIMIT ?";
 
-pub(crate) const HELD: &str = "SELECT json_group_array(json_array(id, attempt, queue, cancel_requested)) FROM (\
-     SELECT e.id, e.attempt, e.queue, e.cancel_requested \
+pub(crate) const HELD: &str = "SELECT json_group_array(json_array(id, attempt, queue, cancel_requested, offered)) FROM (\
+     SELECT e.id, e.attempt, e.queue, e.cancel_requested, e.status = 3 AS offered \
      FROM execution e INDEXED BY execution_live \
      WHERE e.status BETWEEN 3 AND 5 AND e.worker = ? AND e.incarnation = ? ORDER BY e.id)";
 

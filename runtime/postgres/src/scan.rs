@@ -196,7 +196,7 @@ pub(crate) const RUNNABLE: &str = "WITH RECURSIVE step (run) AS (\
      ORDER BY 1 LIMIT $1";
 
 /// Name and incarnation of a worker.
-pub(crate) const HELD: &str = "SELECT e.id, e.attempt, e.queue, e.cancel_requested \
+pub(crate) const HELD: &str = "SELECT e.id, e.attempt, e.queue, e.cancel_requested, e.status = 3 \
      FROM execution e \
      WHERE e.status - 0 BETWEEN 3 AND 5 AND e.worker = $1 AND e.incarnation = $2 ORDER BY e.id";
 

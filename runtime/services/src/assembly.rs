@@ -37,8 +37,9 @@ pub fn start_executor<E: Env>(env: &E, stop: &CancellationToken) {
     start_consumer(env, "advance", Topic::Advance, advancer.clone(), stop);
     if env.transport().pushes() {
         start_consumer(env, "dispatch", Topic::Dispatch, Dispatcher, stop);
-        start_consumer(env, "dead letters", Topic::Dead, DeadLetters, stop);
     }
+    // Requests to stop are said to workers over every transport, and can die with the rest.
+    start_consumer(env, "dead letters", Topic::Dead, DeadLetters, stop);
     sweepers::start(env, &advancer, stop);
 }
 

@@ -169,6 +169,7 @@ impl State {
             token: e.token(),
             queue: e.queue.clone(),
             cancel_requested: e.cancel_requested,
+            offered: e.status == Status::Offered,
         };
         let mut held: Vec<Held> = self.live_ones().filter(held).map(view).collect();
         held.sort_by_key(|held| held.execution);

@@ -321,7 +321,7 @@ impl Decoder for PointerDecoder {
     }
 }
 
-/// Reads [`Held`] attempts: id, attempt, queue, whether it should stop.
+/// Reads [`Held`] attempts: id, attempt, queue, whether it should stop, whether it is on offer.
 #[derive(Default)]
 pub(crate) struct HeldDecoder {
     queue: Last<QueueKey>,
@@ -336,6 +336,7 @@ impl Decoder for HeldDecoder {
             token: Attempt(row.small()?).token(),
             queue: self.queue.get(&row.text()?, |text| Ok(text.into()))?,
             cancel_requested: row.flag()?,
+            offered: row.flag()?,
         })
     }
 }

@@ -276,6 +276,7 @@ impl Decoder for HeldDecoder {
             token: Attempt(row.small()?).token(),
             queue: self.queue.get(&row.text()?, |text| Ok(text.into()))?,
             cancel_requested: row.flag()?,
+            offered: row.flag()?,
         })
     }
 }

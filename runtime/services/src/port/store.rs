@@ -109,6 +109,8 @@ pub struct Held {
     pub queue: QueueKey,
     /// Whether it should stop.
     pub cancel_requested: bool,
+    /// Whether it is on offer, and waits for the worker to accept it.
+    pub offered: bool,
 }
 
 /// The end of one execution of a visit.

@@ -223,23 +223,28 @@ impl<E: Env, R: Runner> Worker<E, R> {
         offers: BTreeMap<(ExecutionId, FencingToken), Receipt>,
     ) -> Vec<(Receipt, Settle)> {
         let later = || Settle::Delay(self.config.poll_interval);
-        let question = self.attempts.ask();
-        let room = self.attempts.free() as usize;
-        let wanted: Vec<_> = offers.keys().copied().take(room).collect();
-        self.attempts.accepting(&wanted);
-        let answered = self.accept(wanted).await;
-        self.attempts.accepting(&[]);
-        drop(question);
-        let settle =
-            |(at, receipt)| (receipt, if at < room && answered { Settle::Ack } else { later() });
-        offers.into_values().enumerate().map(settle).collect()
+        let wanted = self.attempts.take_up(offers.keys().copied());
+        let answered = self.accept(wanted.clone()).await;
+        let settle = |(offer, receipt)| {
+            let done = answered && wanted.contains(&offer);
+            (receipt, if done { Settle::Ack } else { later() })
+        };
+        offers.into_iter().map(settle).collect()
     }
 
-    /// Whether the offers were answered.
+    /// Accepts what was taken up. Whether the offers were answered.
     async fn accept(&self, offers: Vec<(ExecutionId, FencingToken)>) -> bool {
         if offers.is_empty() {
             return true;
         }
+        let question = self.attempts.ask();
+        let answered = self.accept_all(offers.clone()).await;
+        self.attempts.answered(&offers);
+        drop(question);
+        answered
+    }
+
+    async fn accept_all(&self, offers: Vec<(ExecutionId, FencingToken)>) -> bool {
         let answers = match claim::accept(&self.env, &self.id, offers.clone()).await {
             Ok(answers) => answers,
             Err(error) => {
@@ -317,7 +322,8 @@ impl<E: Env, R: Runner> Worker<E, R> {
     }
 
     /// Compares what the store thinks this worker has with what it has: stops what should be
-    /// stopped, and gives up what it knows nothing of (a claim whose answer was lost).
+    /// stopped, accepts what it was offered and not told of, and gives up what it knows nothing of
+    /// (a claim whose answer was lost).
     async fn reconcile(&self, held: &[Held]) {
         let deaf = is_planted(&self.env, "stop_only_heard_from_hints");
         for attempt in held.iter().filter(|held| held.cancel_requested && !deaf) {
@@ -326,6 +332,9 @@ impl<E: Env, R: Runner> Worker<E, R> {
         if !is_planted(&self.env, "disowned_attempts_run_on") {
             self.attempts.stop_disowned(held);
         }
+        let offered = held.iter().filter(|held| held.offered);
+        let offered = offered.map(|held| (held.execution, held.token));
+        self.accept(self.attempts.take_up(offered)).await;
         let unknown = self.attempts.unknown_twice(held);
         if !unknown.is_empty() && !is_planted(&self.env, "claim_answer_lost_is_forgotten") {
             warn!(count = unknown.len(), "giving up attempts that this worker does not have");

@@ -56,6 +56,20 @@ struct Running {
     abandoned: bool,
 }
 
+impl Inner {
+    /// How many more may be begun or taken up.
+    fn free_of(&self, capacity: u32) -> u32 {
+        let taken = self.running.len() + self.accepting.len();
+        capacity.saturating_sub(u32::try_from(taken).unwrap_or(u32::MAX))
+    }
+
+    fn knows(&self, key: &Key) -> bool {
+        self.running.contains_key(key)
+            || self.given_up.contains(key)
+            || self.accepting.contains(key)
+    }
+}
+
 impl Attempts {
     pub(super) fn new(capacity: u32) -> Self {
         Self { capacity, inner: Arc::default(), idle: Arc::default() }
@@ -67,19 +81,31 @@ impl Attempts {
 
     /// How many more may be begun.
     pub(super) fn free(&self) -> u32 {
-        let running = u32::try_from(self.lock().running.len()).unwrap_or(u32::MAX);
-        self.capacity.saturating_sub(running)
+        self.lock().free_of(self.capacity)
     }
 
-    /// Whether an attempt is here, or is being given up: then it must not be begun any more.
+    /// Whether an attempt is here, on its way, or being given up: then it must not be begun again.
     pub(super) fn knows(&self, execution: ExecutionId, token: FencingToken) -> bool {
-        let (inner, key) = (self.lock(), (execution, token));
-        inner.running.contains_key(&key) || inner.given_up.contains(&key)
+        self.lock().knows(&(execution, token))
     }
 
-    /// Notes that offers are being accepted, until they have begun or were refused.
-    pub(super) fn accepting(&self, offers: &[Key]) {
-        self.lock().accepting = offers.iter().copied().collect();
+    /// Takes up as many offers as there is room for, of those that are not known. They are being
+    /// accepted until [`Attempts::answered`] says that they have begun or were refused.
+    pub(super) fn take_up(&self, offers: impl IntoIterator<Item = Key>) -> Vec<Key> {
+        let inner = &mut *self.lock();
+        let room = inner.free_of(self.capacity) as usize;
+        let new = offers.into_iter().filter(|offer| !inner.knows(offer));
+        let taken: Vec<Key> = new.take(room).collect();
+        inner.accepting.extend(&taken);
+        taken
+    }
+
+    /// Offers that were taken up were answered, or could not be.
+    pub(super) fn answered(&self, offers: &[Key]) {
+        let mut inner = self.lock();
+        for offer in offers {
+            inner.accepting.remove(offer);
+        }
     }
 
     /// Stops what runs here although the store has not named it at two beats in a row: it was taken
