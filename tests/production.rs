@@ -34,8 +34,8 @@ fn work_is_done_once_by_processes_that_share_two_servers() {
     assert!(!executions.contains(&run), "a run has no process of its own");
     assert!(begun.iter().all(|(_, attempt)| *attempt == 1), "nothing was repeated: {begun:?}");
     let workers = deployment.api("worker", &["list"]);
-    let names: Vec<&str> =
-        workers.as_array().unwrap().iter().filter_map(|worker| worker["name"].as_str()).collect();
+    let workers = workers["items"].as_array().expect("a list");
+    let names: Vec<&str> = workers.iter().filter_map(|worker| worker["name"].as_str()).collect();
     assert_eq!(names, ["ada", "bob"]);
     let stats = deployment.api("queue", &["stats", "t.alone"]);
     assert_eq!(

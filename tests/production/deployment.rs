@@ -98,7 +98,7 @@ impl Deployment {
         let mut seen = Value::Null;
         eventually(&format!("{count} executions that are {status}"), || {
             seen = self.api("execution", &["list", "--limit", "200"]);
-            let rows = seen["items"].as_array().or_else(|| seen.as_array()).expect("a list");
+            let rows = seen["items"].as_array().expect("a list");
             rows.len() == count && rows.iter().all(|row| row["status"] == status)
         });
     }
