@@ -10,7 +10,7 @@ fn a_schema_that_is_not_there_is_named_with_what_to_do() {
     for verb in
         [&["serve", "--listen", "127.0.0.1:0"][..], &["executor"], &["worker", "--name", "ada"]]
     {
-        deployment.steadfast(verb).run().code(4).says("needs 1; ");
+        deployment.steadfast(verb).run().code(4).says("steadfast migrate");
     }
     deployment.steadfast(&["migrate"]).run().code(0);
     deployment.steadfast(&["migrate"]).run().code(0).says("the schema is at version");

@@ -83,7 +83,7 @@ pub enum OpenError {
     /// It was written by an older version, and nobody said that it may be changed.
     #[error(
         "the database {at} has the schema {found}, and this version needs {known}; \
-         let it be brought up to date first"
+         bring it up to date with `steadfast migrate`"
     )]
     OlderSchema {
         /// Host, port and database.
