@@ -20,8 +20,8 @@ pub(crate) enum AnyBroker {
 pub(crate) enum AnySubscription {
     /// Of the one in this process.
     Inproc(InprocSubscription),
-    /// Of the one between processes.
-    Rabbit(RabbitSubscription),
+    /// Of the one between processes. Boxed, being larger, and made once for a consumer's life.
+    Rabbit(Box<RabbitSubscription>),
 }
 
 impl AnyBroker {
@@ -51,7 +51,9 @@ impl Broker for AnyBroker {
     async fn subscribe(&self, topic: Topic) -> Result<AnySubscription, StoreError> {
         Ok(match self {
             Self::Inproc(broker) => AnySubscription::Inproc(broker.subscribe(topic).await?),
-            Self::Rabbit(broker) => AnySubscription::Rabbit(broker.subscribe(topic).await?),
+            Self::Rabbit(broker) => {
+                AnySubscription::Rabbit(Box::new(broker.subscribe(topic).await?))
+            }
         })
     }
 }

@@ -42,8 +42,6 @@ pub enum AnyStore {
 }
 
 /// A transaction of an [`AnyStore`].
-// As large as the larger one; it lives on the stack of one step, once.
-#[expect(clippy::large_enum_variant, reason = "a box would cost every transaction an allocation")]
 pub enum AnyTransaction {
     /// Of the embedded store.
     Embedded(EmbeddedTransaction),
