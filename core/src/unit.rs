@@ -32,7 +32,7 @@ pub use rows::{Row, Rows};
 /// The rows of one transaction, as they are and as they will be.
 #[derive(Clone, Debug)]
 pub struct Unit {
-    /// The store's clock at the beginning of the transaction.
+    /// The store's clock when everything was loaded.
     pub now: Timestamp,
     /// The spans and bounds in force.
     pub settings: Settings,

@@ -12,7 +12,7 @@ pub(crate) const SCENARIO: Scenario = Scenario {
     name: "swarm",
     story: "a random fleet does random work under random faults; when they stop, everything \
             that was accepted comes to rest in time and leaves no trace",
-    covers: &["waited_for_a_lock"],
+    covers: &["waited_for_a_lock", "prefetch_bounds_a_batch"],
     tell: |world| Box::pin(tell(world)),
 };
 

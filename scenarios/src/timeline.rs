@@ -102,6 +102,7 @@ const PAGE_KINDS: &[&steadfast_sim::Kind] = &[
     &kinds::PUBLISHED,
     &kinds::DELIVERED,
     &kinds::LOST,
+    &kinds::RETURNED,
     &kinds::SETTLED,
     &kinds::ACTION_BEGAN,
     &kinds::ACTION_ENDED,

@@ -8,7 +8,7 @@ use steadfast_scenarios::{GROUNDS, SHARP, Scenario, ground_of, hunt, jobs_by_def
 use steadfast_sim::Settings;
 
 /// The most seeds that a bug of the sample may survive.
-const SEEDS: u64 = 30;
+const SEEDS: u64 = 50;
 
 /// The laws that no bug can break yet: what they speak of is not built.
 const LATER: &[LawId] = &[

@@ -320,7 +320,10 @@ impl World {
             drop(state);
             self.log(from, &kinds::PUBLISHED, &[id, topic, about]);
             if addresses.is_empty() {
-                self.log(Node::WORLD, &kinds::LOST, &[id, topic]);
+                // Published as mandatory, what is for one queue comes back; a broadcast never does.
+                let is_broadcast = matches!(message, Message::Ready { .. } | Message::Ended { .. });
+                let kind = if is_broadcast { &kinds::LOST } else { &kinds::RETURNED };
+                self.log(Node::WORLD, kind, &[id, topic]);
             }
             for address in addresses {
                 let (fate, strike) = {

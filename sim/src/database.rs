@@ -62,7 +62,8 @@ struct Open {
     client: Node,
     /// Which life of the client began it.
     life: u64,
-    began: Timestamp,
+    /// When it last looked at the clock.
+    decided: Timestamp,
     step: &'static str,
     locks: Vec<LockKey>,
     writes: Writes,
@@ -84,7 +85,7 @@ impl State {
         let open = Open {
             client,
             life,
-            began,
+            decided: began,
             step,
             locks: Vec::new(),
             writes: Writes::default(),

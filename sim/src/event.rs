@@ -169,6 +169,8 @@ pub mod kinds {
     pub static DELIVERED: Kind = Kind::new("delivered", &["message", "topic", "redelivered"]);
     /// A message went nowhere.
     pub static LOST: Kind = Kind::new("lost", &["message", "topic"]);
+    /// A message came back to its publisher: the queue that it was for is not there.
+    pub static RETURNED: Kind = Kind::new("returned", &["message", "topic"]);
     /// A delivery was settled.
     pub static SETTLED: Kind = Kind::new("settled", &["message", "how"]);
 

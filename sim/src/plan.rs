@@ -93,6 +93,9 @@ pub struct BrokerPlan {
     pub max_length: Option<usize>,
     /// How long a consumer may sit on a delivery before its channel is closed.
     pub consumer_timeout_ms: Option<u64>,
+    /// How many unsettled deliveries a consumer may have.
+    #[serde(default)]
+    pub prefetch: Option<usize>,
 }
 
 impl FleetPlan {

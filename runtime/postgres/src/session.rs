@@ -5,12 +5,12 @@
 //! every transaction another session. For the same reason statements have no names, and nothing
 //! is sent outside of a transaction.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{AssertSqlSafe, Postgres, Row, SqlSafeStr, SqlStr};
-use steadfast_core::Timestamp;
+use steadfast_core::{Span, Timestamp};
 use steadfast_services::port::{Commit, Committed, Load, StoreError};
 use tokio::time::timeout;
 use tracing::debug;
@@ -95,7 +95,10 @@ enum State {
 pub(crate) struct Session {
     connection: Option<PoolConnection<Postgres>>,
     state: State,
+    /// The database's clock when it was last looked at.
     now: Timestamp,
+    /// When the answer came that brought the database's time, and that time.
+    begun: (Instant, Timestamp),
     patience: Duration,
 }
 
@@ -145,6 +148,7 @@ impl Session {
             connection: Some(connection),
             state: State::Busy,
             now: Timestamp::ZERO,
+            begun: (monotonic(), Timestamp::ZERO),
             patience: how.patience,
         };
         let Some(connection) = &mut session.connection else {
@@ -155,6 +159,7 @@ impl Session {
         match now {
             Ok(now) => {
                 session.now = Timestamp::from_micros(now.cast_unsigned());
+                session.begun = (monotonic(), session.now);
                 session.state = State::Open;
                 Ok(session)
             }
@@ -165,8 +170,12 @@ impl Session {
         }
     }
 
-    /// The database's clock when the transaction began.
-    pub(crate) const fn now(&self) -> Timestamp {
+    /// The database's clock: what it said when the transaction began, and the time that has passed
+    /// here since its answer came. The way of the answer is left out, so it is never ahead.
+    pub(crate) fn now(&mut self) -> Timestamp {
+        let (answered, then) = self.begun;
+        let passed = monotonic().duration_since(answered);
+        self.now = self.now.max(then + Span::from(passed));
         self.now
     }
 
@@ -286,4 +295,10 @@ impl Drop for Session {
             }
         });
     }
+}
+
+/// For how much time has passed since the database told its own.
+#[expect(clippy::disallowed_methods, reason = "the adapter counts on from the database's clock")]
+fn monotonic() -> Instant {
+    Instant::now()
 }

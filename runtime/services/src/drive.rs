@@ -118,6 +118,9 @@ async fn attempt<E: Env, S: Step>(env: &E, step: &mut S) -> Result<S::Output, Fa
             unit.plant(name);
         }
         step.load(&mut tx, &mut unit).await?;
+        // Waiting for locks takes time. What is granted from now on, such as the time to stop an
+        // attempt, must not have begun to run out meanwhile.
+        unit.now = tx.now().await?;
         match step.decide(&mut unit) {
             Ok(output) => break (output, unit.into_decision()),
             Err(Again::Here) if looks < TRIES => looks += 1,

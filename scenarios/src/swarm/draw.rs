@@ -60,6 +60,7 @@ fn fleet(stream: &mut Stream) -> FleetPlan {
             ttl_ms: one_of(stream, &[None, None, Some(200), Some(2_000)]),
             max_length: one_of(stream, &[None, None, Some(5), Some(50)]),
             consumer_timeout_ms: one_of(stream, &[None, Some(1_000)]),
+            prefetch: one_of(stream, &[None, None, Some(1), Some(8)]),
         },
     }
 }

@@ -32,7 +32,7 @@ const TICK = run.kinds.map(({ name }) => {
   if (name === "execution") return "teal";
   if (name === "committed") return "accent";
   if (["published", "delivered", "settled"].includes(name)) return "violet";
-  if (name === "lost" || name === "rolled_back") return "amber";
+  if (name === "lost" || name === "returned" || name === "rolled_back") return "amber";
   if (["started", "restarted", "resumed", "healed"].includes(name)) return "green";
   return "grey";
 });

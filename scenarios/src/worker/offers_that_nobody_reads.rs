@@ -1,15 +1,15 @@
 //! Work is offered to a worker that hears nothing: its link to the broker is cut, or the offers are
-//! lost on their way, while its beats go on and it looks as alive as can be. An offer has a
-//! deadline. When that is over the work is offered again, to another if there is one, and none of
-//! this costs an attempt. The link heals, and the old offers that were lying there are void.
+//! lost on their way, while its beats go on and it looks as alive as can be. The answer to its next
+//! beat names what it was offered, so it accepts without having heard, and no attempt is lost. The
+//! link heals, and the old offers that were lying there are void.
 
 use crate::prelude::*;
 
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "offers_that_nobody_reads",
-    story: "offers go to a worker that beats and hears nothing; each has a deadline, the work goes \
-            elsewhere without losing an attempt, and offers read late are void",
-    covers: &["cut_from_the_broker", "lost_on_the_way", "it_was_offered_again"],
+    story: "offers go to a worker that beats and hears nothing; its beats tell it of them, no \
+            attempt is lost, and offers read late are void",
+    covers: &["cut_from_the_broker", "lost_on_the_way", "a_beat_told_of_it"],
     tell: |world| Box::pin(tell(world)),
 };
 
@@ -19,7 +19,8 @@ async fn tell(world: World) {
     for worker in deployment.workers() {
         world.until(worker_is(*worker, WorkerState::Active)).await;
     }
-    if in_turn(&world, &[false, true]) {
+    let is_cut = in_turn(&world, &[false, true]);
+    if is_cut {
         world.cut(deaf, Peer::Broker);
         world.cover("cut_from_the_broker");
     } else {
@@ -37,15 +38,9 @@ async fn tell(world: World) {
     if world.struck().iter().any(|struck| struck.strike == Strike::MessageLost) {
         world.cover("lost_on_the_way");
     }
-    let offers = |run: ExecutionId| {
-        world.count_events(|e| {
-            e.kind == &kinds::EXECUTION
-                && e.payload[0] == run.0
-                && e.payload[1] == Status::Offered as u64
-        })
-    };
-    if runs.iter().any(|run| offers(*run) > 1) {
-        world.cover("it_was_offered_again");
+    let began = world.count_events(|e| e.kind == &kinds::ACTION_BEGAN && e.node == deaf);
+    if is_cut && began > 0 {
+        world.cover("a_beat_told_of_it");
     }
     world.heal(deaf);
     world.wait(SWEEP).await;

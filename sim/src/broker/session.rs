@@ -165,7 +165,14 @@ impl SimSubscription {
         if self.me.is_cut_from(Peer::Broker) {
             return Err(Nothing::Until(Some(Duration::from_millis(500))));
         }
-        let taken = queue.take(max, now);
+        let unsettled = state.channels.get(&self.number).map_or(0, |c| c.unsettled.len());
+        let bound = state.plan.prefetch.map_or(max, |most| most.saturating_sub(unsettled).min(max));
+        if bound == 0 {
+            // Until something is settled, and then this consumer asks again.
+            return Err(Nothing::Until(None));
+        }
+        let taken = queue.take(bound, now);
+        let is_bounded = bound < max && taken.len() == bound;
         if taken.is_empty() {
             let wait = queue.next_due().map(|due| Duration::from(due).saturating_sub(now.into()));
             return Err(Nothing::Until(wait));
@@ -187,6 +194,9 @@ impl SimSubscription {
             }
         }
         drop(guard);
+        if is_bounded {
+            world.cover("prefetch_bounds_a_batch");
+        }
         for words in log {
             self.me.log(&kinds::DELIVERED, &words);
         }

@@ -21,7 +21,7 @@ pub(crate) struct Landed {
 }
 
 impl World {
-    /// Makes a transaction durable. Answers with the time at which it began, and with what whoever
+    /// Makes a transaction durable. Answers with the time at which it was decided, and with what whoever
     /// hears of it has to say.
     pub(crate) fn commit(&self, me: &Process, id: TxId) -> Result<Landed, StoreError> {
         let mut state = lock(&self.0.database);
@@ -35,7 +35,7 @@ impl World {
         let at = if state.is_planted("journal_records_another_time") {
             state.clock(self.epoch_micros())
         } else {
-            open.began
+            open.decided
         };
         if open.writes.is_empty() {
             drop(state);

@@ -74,7 +74,7 @@ impl Committed {
         Self { at }
     }
 
-    /// The store's clock when the transaction began.
+    /// The store's clock when it was decided.
     #[must_use]
     pub const fn at(&self) -> Timestamp {
         self.at
@@ -160,7 +160,8 @@ pub enum Batch<'a> {
 
 /// A transaction. Reads see what the transaction itself has written.
 pub trait Transaction: Send {
-    /// The store's clock when the transaction began; the only clock that decides anything.
+    /// The store's clock; the only clock that decides anything. It may stand still within a
+    /// transaction that never waits for a lock, and it never goes back within any.
     fn now(&mut self) -> impl Future<Output = Load<Timestamp>> + Send;
 
     /// Reserves identities that nobody else gets. They are no statement about order.
