@@ -46,7 +46,7 @@ macro_rules! store_contract {
             queries::definitions_and_notes,
             queries::readers_see_only_what_is_committed_and_do_not_wait,
             isolation::a_transaction_sees_what_it_has_written_and_nobody_else_does,
-            isolation::the_clock_stands_still_in_a_transaction_and_never_goes_back,
+            isolation::the_clock_never_goes_back_and_dates_what_was_decided_last,
             isolation::who_reads_a_locked_row_to_change_it_loses_no_change,
             isolation::who_waits_for_a_lock_sees_what_its_holder_did,
             isolation::many_who_claim_at_once_never_share_a_row,
