@@ -1,5 +1,7 @@
 //! What every adapter has to keep, asked of the one that needs no server.
 
+#[path = "contract/services.rs"]
+mod services;
 #[path = "contract/store/mod.rs"]
 mod store;
 
@@ -12,6 +14,7 @@ async fn fresh() -> (EmbeddedStore, ()) {
 }
 
 store::store_contract!(fresh);
+services::services_contract!(fresh);
 
 #[test]
 fn the_store_and_the_snapshot_agree() {

@@ -36,7 +36,7 @@ fn planted(name: &str) -> (&'static Mutant, Settings) {
 /// Its rate is quoted for seeds of this size: smaller ones would be cheap.
 #[test]
 fn every_seed_of_the_swarm_has_a_realistic_size() {
-    let swarm = SCENARIOS.iter().find(|scenario| scenario.name == "swarm").expect("it is there");
+    let swarm = Scenario::named("swarm").unwrap();
     for seed in OF_THE_SWARM.0 {
         let outcome = swarm.run(seed, &Settings::default());
         let distinct = |kind: &str| {
@@ -88,8 +88,8 @@ fn a_planted_bug_is_caught_by_its_law() {
     let swarm = Scenario::named("swarm").unwrap();
     for name in FOUND_AT_ONCE {
         let (mutant, settings) = planted(name);
-        let outcomes = (0..5).map(|seed| swarm.run(seed, &settings));
-        let outcome = outcomes.into_iter().find(|outcome| !outcome.held()).expect(name);
+        let mut outcomes = (0..5).map(|seed| swarm.run(seed, &settings));
+        let outcome = outcomes.find(|outcome| !outcome.held()).expect(name);
         let fallen = outcome.violations.first().map(|violation| violation.law);
         let caught = fallen.is_some_and(|law| match law {
             Law::Engine(id) => mutant.is_caught_by(id),

@@ -224,7 +224,11 @@ pub(crate) fn start<S: Full>(world: &World<S>, names: &[&str]) -> (Doors, StopSi
 }
 
 pub(crate) async fn submit(world: &World<impl Full>, doors: &Doors) -> ExecutionId {
-    let prepared = prepare(&world.0.workflow, json!({}), &PolicyDefaults::default());
+    submit_one(&world.0.workflow, json!({}), doors).await
+}
+
+async fn submit_one(definition: &Definition, parameters: Value, doors: &Doors) -> ExecutionId {
+    let prepared = prepare(definition, parameters, &PolicyDefaults::default());
     let prepared = prepared.expect("it can be prepared");
     let submission = Submission { prepared, idempotency: None, retry_of: None };
     let submitted = doors.submitter.send(submission).await.expect("the service runs");
@@ -299,12 +303,7 @@ async fn until(world: &World<impl Full>, id: ExecutionId, status: Status) -> Exe
 pub(crate) async fn a_draining_worker_gives_an_offer_back_at_once(store: impl Full) {
     let world = world(store, Transport::Rabbitmq, true);
     let (doors, _stop) = start(&world, &["one"]);
-    let action = Definition::handler("test.double");
-    let prepared = prepare(&action, json!({ "number": 1 }), &PolicyDefaults::default());
-    let prepared = prepared.expect("it can be prepared");
-    let submission = Submission { prepared, idempotency: None, retry_of: None };
-    let submitted = doors.submitter.send(submission).await.expect("the service runs");
-    let id = submitted.expect("it is accepted").id();
+    let id = submit_one(&Definition::handler("test.double"), json!({ "number": 1 }), &doors).await;
     let offered = until(&world, id, Status::Offered).await;
     let worker = offered.worker.clone().expect("it was offered to somebody");
     let told = control::tell(&world, &worker.name, WorkerInput::AskToDrain).await;
@@ -330,12 +329,7 @@ pub(crate) async fn a_dead_letter_takes_back_the_offer_of_a_worker_that_is_over_
         capacity: 2,
     };
     let worker = heartbeat::register(&world, introduction()).await.expect("the store is there");
-    let action = Definition::handler("test.double");
-    let prepared = prepare(&action, json!({ "number": 1 }), &PolicyDefaults::default());
-    let prepared = prepared.expect("it can be prepared");
-    let submission = Submission { prepared, idempotency: None, retry_of: None };
-    let submitted = doors.submitter.send(submission).await.expect("the service runs");
-    let id = submitted.expect("it is accepted").id();
+    let id = submit_one(&Definition::handler("test.double"), json!({ "number": 1 }), &doors).await;
     dispatch(&world).await.expect("the store is there");
     let offered = until(&world, id, Status::Offered).await;
     let letter = |execution, token| Delivery {

@@ -91,20 +91,7 @@ pub(crate) async fn serve(
         let (served, ()) = tokio::join!(&mut server, finish);
         served
     };
-    tokio::pin!(ended);
-    let served = tokio::select! {
-        biased;
-        served = &mut ended => served,
-        _ = signals.next() => {
-            engine.hurry();
-            tokio::select! {
-                biased;
-                served = &mut ended => served,
-                _ = signals.next() => Ok(()),
-            }
-        }
-    };
-    if let Err(error) = served {
+    if let Some(Err(error)) = signals.hurried(&engine, ended).await {
         tracing::warn!(%error, "the API server did not end in good order");
     }
     Ok(code)

@@ -124,20 +124,7 @@ fn run_until_told(
 /// Gives running work its time; a second signal cuts it short, a third ends everything.
 async fn stop(engine: &Engine, patience: Duration, signals: &mut Signals) {
     let finish = tokio::time::timeout(patience, engine.shutdown(false));
-    tokio::pin!(finish);
-    let finished = tokio::select! {
-        biased;
-        finished = &mut finish => finished,
-        _ = signals.next() => {
-            engine.hurry();
-            tokio::select! {
-                biased;
-                finished = &mut finish => finished,
-                _ = signals.next() => Ok(()),
-            }
-        }
-    };
-    if finished.is_err() {
+    if let Some(Err(_)) = signals.hurried(engine, finish).await {
         tracing::warn!("this process did not stop in time; what it had is taken over by others");
     }
 }

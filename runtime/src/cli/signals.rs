@@ -1,5 +1,8 @@
 //! SIGINT and SIGTERM: the first asks for an end in good order, the second for one at once.
 
+use std::future::Future;
+
+use steadfast_runtime::Engine;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::failure::{Code, Failure};
@@ -31,6 +34,26 @@ impl Signals {
             biased;
             _ = self.interrupt.recv() => Code::Interrupted,
             _ = self.terminate.recv() => Code::Terminated,
+        }
+    }
+
+    /// Waits for an engine's end, which was asked for already: the next signal stops its running work
+    /// at once, and one more gives up waiting (`None`).
+    pub(crate) async fn hurried<T>(
+        &mut self,
+        engine: &Engine,
+        end: impl Future<Output = T>,
+    ) -> Option<T> {
+        tokio::pin!(end);
+        tokio::select! {
+            biased;
+            ended = &mut end => return Some(ended),
+            _ = self.next() => engine.hurry(),
+        }
+        tokio::select! {
+            biased;
+            ended = &mut end => Some(ended),
+            _ = self.next() => None,
         }
     }
 }
