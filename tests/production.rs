@@ -3,6 +3,8 @@
 
 #[path = "production/deployment.rs"]
 mod deployment;
+#[path = "production/journal.rs"]
+mod journal;
 #[path = "support/mod.rs"]
 mod program;
 #[path = "production/start.rs"]

@@ -61,7 +61,7 @@ pub enum WorkerState {
 }
 
 /// What a worker's row is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WorkerInput {
     /// The process announces itself; the name's former process is dead from now on.
     Register {

@@ -21,7 +21,7 @@ use serde_json::Value;
 use steadfast_runtime::core::Span;
 use steadfast_runtime::core::settings::Settings;
 use steadfast_runtime::packs::PolicyDefaults;
-use steadfast_runtime::{Durability, Options};
+use steadfast_runtime::{Durability, JournalOptions, Options};
 
 pub(crate) use environment::Environment;
 pub(crate) use layers::Flag;
@@ -47,6 +47,7 @@ pub(crate) struct Config {
     pub(crate) worker: Worker,
     pub(crate) queue: Queue,
     pub(crate) api: Api,
+    pub(crate) journal: Option<JournalOptions>,
     /// Directories that hold packs, all of which are there.
     pub(crate) packs: Vec<PathBuf>,
 }
@@ -201,6 +202,10 @@ impl Config {
                 url: None,
                 token: None,
             },
+            journal: layers.text("journal.directory").map(|directory| JournalOptions {
+                directory: directory.into(),
+                max_bytes: layers.whole("journal.max_mib").saturating_mul(1 << 20),
+            }),
             packs,
         }
     }
@@ -231,6 +236,7 @@ impl Config {
             shutdown_timeout: self.worker.shutdown_timeout,
             kill_grace: self.worker.kill_grace,
             max_result_bytes: self.worker.max_result_bytes,
+            journal: self.journal.clone(),
             ..Options::default()
         }
     }

@@ -6,6 +6,7 @@ mod builder;
 mod counters;
 mod definitions;
 mod env;
+mod journal;
 mod runner;
 mod store;
 
@@ -37,6 +38,7 @@ use tokio::task::JoinHandle;
 pub use builder::{Data, Durability, EngineBuilder, OpenError, Options, Roles, Servers};
 pub use counters::Counters;
 use env::LocalEnv;
+pub use journal::JournalOptions;
 use runner::ActionRunner;
 pub use store::{AnyStore, AnyTransaction};
 

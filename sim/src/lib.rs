@@ -29,6 +29,7 @@ mod event;
 mod fact;
 mod fault;
 mod hash;
+mod journals;
 mod law;
 mod ledger;
 mod library;

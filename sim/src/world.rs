@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use crate::chance::{Chance, Rates, Struck};
 use crate::chores::Chores;
 use crate::fault::{Fault, Strike};
+use crate::journals::Journals;
 use crate::law::{Law, WorldLaw};
 use crate::physical::Physical;
 use crate::process::Lives;
@@ -50,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) broker: Mutex<broker::State>,
     pub(crate) physical: Mutex<Physical>,
     pub(crate) promises: Mutex<Promises>,
+    pub(crate) journals: Option<Mutex<Journals>>,
     submissions: AtomicU64,
     /// What is to be let go of before the world may end.
     pub(crate) last_acts: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
@@ -84,6 +86,7 @@ impl World {
             broker: Mutex::default(),
             physical: Mutex::default(),
             promises: Mutex::default(),
+            journals: settings.journal.then(Mutex::default),
             submissions: AtomicU64::new(0),
             last_acts: Mutex::default(),
             breath: Arc::new(()),

@@ -1,6 +1,7 @@
 //! A deployment: two servers, a pack, and the processes that a test starts.
 
 use std::fs;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
@@ -53,6 +54,16 @@ impl Deployment {
         Self { place, database, broker: Some(broker), database_url, broker_url, _alone: alone }
     }
 
+    /// Where the processes keep their journals.
+    pub(crate) fn journals(&self) -> PathBuf {
+        self.place.path("journals")
+    }
+
+    /// Where the pack is.
+    pub(crate) fn pack(&self) -> PathBuf {
+        self.place.path("pack")
+    }
+
     /// A command that knows the servers.
     pub(crate) fn steadfast(&self, arguments: &[&str]) -> Start {
         self.place
@@ -60,6 +71,7 @@ impl Deployment {
             .env("STEADFAST__TRANSPORT", "rabbitmq")
             .env("DATABASE_URL", &self.database_url)
             .env("AMQP_URL", &self.broker_url)
+            .env("STEADFAST__JOURNAL__DIRECTORY", self.journals())
     }
 
     /// Executor and API.

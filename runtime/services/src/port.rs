@@ -7,9 +7,10 @@ pub mod runner;
 pub mod store;
 
 pub use broker::{Broker, Delivery, Published, Receipt, Settle, Subscription, Topic};
-pub use env::{Counter, Env, Workflow, is_planted};
+pub use env::{Counter, Env, is_planted};
 pub use query::{Cursor, ExecutionFilter, ExecutionView, Query, QueueView, TaskView};
 pub use runner::{Ended, Runner};
+pub use steadfast_core::workflow::Workflow;
 pub use store::{
     Batch, Commit, Committed, Held, Load, Pointer, Store, StoreError, Transaction, VisitResult,
 };

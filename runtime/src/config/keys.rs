@@ -214,6 +214,19 @@ pub(crate) const KEYS: &[Key] = &[
         "3600",
         "how long an execution may wait in its queue before it fails; 0 = for ever",
     ),
+    key(
+        "journal.directory",
+        Kind::Text,
+        "",
+        "where this process writes down what it decides, so that the decisions can be checked; it is \
+         as secret as the database. By default nowhere",
+    ),
+    key(
+        "journal.max_mib",
+        Kind::Whole(1),
+        "1024",
+        "how many MiB of it one process keeps; then the older half goes",
+    ),
     key("api.listen", Kind::Address, "127.0.0.1:8080", "where the HTTP API listens"),
     key(
         "api.tokens",

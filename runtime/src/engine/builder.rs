@@ -28,6 +28,7 @@ use super::broker::AnyBroker;
 use super::counters::Counters;
 use super::definitions::Definitions;
 use super::env::{LocalEnv, Shared, wall_clock};
+use super::journal::{self, JournalOptions};
 use super::runner::ActionRunner;
 use super::store::AnyStore;
 use super::{Engine, Inner};
@@ -110,6 +111,8 @@ pub struct Options {
     pub kill_grace: Duration,
     /// How large a result may be, in bytes.
     pub max_result_bytes: usize,
+    /// Where this process writes down what it decides; `None` = nowhere.
+    pub journal: Option<JournalOptions>,
 }
 
 impl Default for Options {
@@ -130,6 +133,7 @@ impl Default for Options {
             shutdown_timeout: Span::from_secs(30),
             kill_grace: Duration::from_secs(5),
             max_result_bytes: 1 << 20,
+            journal: None,
         }
     }
 }
@@ -155,6 +159,9 @@ pub enum OpenError {
     /// The process that watches over this one could not be started.
     #[error("cannot start the guardian process: {0}")]
     Guardian(std::io::Error),
+    /// The journal cannot be written.
+    #[error("cannot write a journal to {}: {}", .0.display(), .1)]
+    Journal(PathBuf, std::io::Error),
 }
 
 fn list(problems: &[Problem]) -> String {
@@ -311,7 +318,7 @@ async fn embedded_env(
         transport: Transport::Embedded,
         directory: None,
     };
-    Ok(local_env(options, at, catalog))
+    local_env(options, at, catalog)
 }
 
 /// The state and the hints at servers. The broker is connected to in the background, since nothing
@@ -330,7 +337,7 @@ async fn shared_env(
         transport: Transport::Rabbitmq,
         directory: Some(data),
     };
-    Ok(local_env(options, at, catalog))
+    local_env(options, at, catalog)
 }
 
 /// Where the state is, and what carries the hints.
@@ -341,8 +348,19 @@ struct Place {
     directory: Option<DataDir>,
 }
 
-fn local_env(options: &Options, at: Place, catalog: Catalog) -> LocalEnv {
-    LocalEnv::new(Shared {
+fn local_env(options: &Options, at: Place, catalog: Catalog) -> Result<LocalEnv, OpenError> {
+    let journal = match &options.journal {
+        Some(journal) => {
+            // No two processes have the same name at the same time, and none comes back to a file.
+            let began = wall_clock().as_micros();
+            let name = format!("{}-{}-{began}", options.worker_name, std::process::id());
+            let opened = journal::open(journal, &name);
+            Some(opened.map_err(|error| OpenError::Journal(journal.directory.clone(), error))?)
+        }
+        None => None,
+    };
+    Ok(LocalEnv::new(Shared {
+        journal,
         store: at.store,
         broker: at.broker,
         transport: at.transport,
@@ -354,7 +372,7 @@ fn local_env(options: &Options, at: Place, catalog: Catalog) -> LocalEnv {
         alarm: Alarm::default(),
         draws: AtomicU64::new(wall_clock().as_micros()),
         stop: CancellationToken::new(),
-    })
+    }))
 }
 
 /// Stores every definition before anything can be pinned to it. An executor takes over the limits

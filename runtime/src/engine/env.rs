@@ -10,6 +10,7 @@ use steadfast_core::settings::Settings;
 use steadfast_core::{DefinitionHash, Span, Timestamp, Transport};
 use steadfast_embedded::DataDir;
 use steadfast_services::alarm::Alarm;
+use steadfast_services::journal::Journal;
 use steadfast_services::port::{Counter, Env, StoreError, Workflow};
 
 use tokio_util::sync::CancellationToken;
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) alarm: Alarm,
     pub(crate) draws: AtomicU64,
+    pub(crate) journal: Option<Journal>,
     /// Cancelled when the engine stops, in good order or because a service died.
     pub(crate) stop: CancellationToken,
 }
@@ -124,6 +126,10 @@ impl Env for LocalEnv {
 
     fn alarm(&self) -> &Alarm {
         &self.0.alarm
+    }
+
+    fn journal(&self) -> Option<&Journal> {
+        self.0.journal.as_ref()
     }
 
     fn count(&self, counter: Counter, by: u64) {

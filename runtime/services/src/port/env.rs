@@ -4,11 +4,12 @@ use std::future::Future;
 use std::sync::Arc;
 
 use steadfast_core::settings::Settings;
-use steadfast_core::workflow::{Evaluator, Graph};
+use steadfast_core::workflow::Workflow;
 use steadfast_core::{DefinitionHash, Span, Timestamp, Transport};
 
 use super::{Broker, Store, StoreError};
 use crate::alarm::Alarm;
+use crate::journal::Journal;
 
 /// The world that services run in.
 pub trait Env: Clone + Send + Sync + 'static {
@@ -62,6 +63,11 @@ pub trait Env: Clone + Send + Sync + 'static {
     /// Counts something that operators watch.
     fn count(&self, counter: Counter, by: u64);
 
+    /// Where this process writes down what is decided, if it does.
+    fn journal(&self) -> Option<&Journal> {
+        None
+    }
+
     /// The bug of the catalogue that is planted in this world, by its name. Nobody asks unless
     /// the world is simulated; ask with [`is_planted`].
     fn planted(&self) -> Option<&'static str> {
@@ -74,15 +80,6 @@ pub trait Env: Clone + Send + Sync + 'static {
 /// and what would follow are not in the production binary at all.
 pub fn is_planted<E: Env>(env: &E, name: &'static str) -> bool {
     E::SIMULATED && env.planted() == Some(name)
-}
-
-/// A workflow that can be advanced.
-pub trait Workflow: Send + Sync {
-    /// Its graph.
-    fn graph(&self) -> &Graph;
-
-    /// What evaluates its expressions.
-    fn evaluator(&self) -> &dyn Evaluator;
 }
 
 /// What is counted.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use steadfast_core::claim::{self, AcceptRefusal, Assignment};
 use steadfast_core::unit::Unit;
@@ -74,7 +75,8 @@ pub async fn accept<E: Env>(
     Ok(answers.into_iter().map(|answer| answer.map(attach)).collect())
 }
 
-struct Claim {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Claim {
     worker: WorkerId,
     runtimes: BTreeSet<Runtime>,
     permits: u32,
@@ -82,6 +84,7 @@ struct Claim {
     seen: u32,
     /// Whether something waits for these runtimes that was locked by somebody else.
     passed_over: bool,
+    #[serde(skip)]
     parameters: Vec<(ExecutionId, Value)>,
 }
 
@@ -147,9 +150,11 @@ fn nothing() -> Value {
     Value::Object(serde_json::Map::new())
 }
 
-struct Accept {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Accept {
     worker: WorkerId,
     offers: Vec<(ExecutionId, FencingToken)>,
+    #[serde(skip)]
     parameters: Vec<(ExecutionId, Value)>,
 }
 

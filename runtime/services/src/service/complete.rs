@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use steadfast_core::completion::{self, Report};
 use steadfast_core::execution::{Ending, Refusal};
 use steadfast_core::unit::Unit;
@@ -66,7 +67,8 @@ fn count<E: Env>(env: &E, reports: &[Report], answers: &[Result<Status, Refusal>
     }
 }
 
-struct Complete {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Complete {
     reports: Vec<Report>,
 }
 

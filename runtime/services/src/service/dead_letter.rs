@@ -2,6 +2,7 @@
 //! back, if their worker is over or their time has come. A sweep would do the same; this only saves
 //! time. A healthy worker gives back by itself what it knows nothing of, so its offers are let be.
 
+use serde::{Deserialize, Serialize};
 use steadfast_core::decision::Message;
 use steadfast_core::unit::Unit;
 use steadfast_core::{ExecutionId, FencingToken, sweep};
@@ -43,7 +44,8 @@ pub async fn take_back<E: Env>(
     Ok(())
 }
 
-struct TakeBack {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct TakeBack {
     offers: Vec<(ExecutionId, FencingToken)>,
 }
 

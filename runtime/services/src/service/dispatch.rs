@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use steadfast_core::claim;
 use steadfast_core::unit::Unit;
 use steadfast_core::{Runtime, Status, WorkerId};
@@ -32,7 +33,8 @@ pub async fn dispatch<E: Env>(env: &E) -> Result<(), StoreError> {
     Ok(())
 }
 
-struct Dispatch {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Dispatch {
     limit: u32,
     loads: Vec<(WorkerId, u32)>,
 }

@@ -1,6 +1,7 @@
 //! Sweep: find in the state alone what is due, who is dead and what no hint told of. Any number
 //! of sweepers may run.
 
+use serde::{Deserialize, Serialize};
 use steadfast_core::decision::Message;
 use steadfast_core::execution::{Cause, Refusal};
 use steadfast_core::unit::Unit;
@@ -101,13 +102,14 @@ fn count<E: Env>(
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Found {
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Found {
     Due,
     Orphans,
 }
 
-struct Handle {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Handle {
     found: Found,
     limit: usize,
     only: Option<Pointer>,
@@ -157,7 +159,8 @@ impl Step for Handle {
     }
 }
 
-struct CheckWorkers;
+#[derive(Serialize, Deserialize)]
+pub(crate) struct CheckWorkers;
 
 impl Step for CheckWorkers {
     type Output = Vec<steadfast_core::WorkerName>;
@@ -195,15 +198,15 @@ pub async fn catch_up<E: Env>(env: &E, advancer: &Advancer) -> Result<(), StoreE
 const LOOK_AT: u32 = 1000;
 
 /// Lines that may be let through, and runs that can be advanced.
-#[derive(Default)]
-struct Missed {
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct Missed {
     queues: Vec<QueueKey>,
     runs: Vec<ExecutionId>,
 }
 
 /// Finds them, and reminds the workers of what is ready; they look for it themselves as well.
-#[derive(Default)]
-struct FindMissed {
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct FindMissed {
     found: Missed,
     ready: Vec<Runtime>,
 }
