@@ -8,7 +8,7 @@ use steadfast_core::decision::Message;
 use steadfast_core::execution::Execution;
 use steadfast_core::unit::Unit;
 use steadfast_core::workflow::{self, Facts, Need, Program, TaskResult, Visit, VisitState, abort};
-use steadfast_core::{DefinitionHash, ExecutionId, QueueKey, Status, TaskKey};
+use steadfast_core::{DefinitionHash, ExecutionId, QueueKey, Status, TaskKey, WorkerId, claim};
 
 use super::HandleHints;
 use crate::drive::{self, Again, Step, drive};
@@ -57,6 +57,8 @@ struct Advance<E> {
     results: BTreeSet<TaskKey>,
     pages: BTreeSet<(TaskKey, u32)>,
     queues: BTreeSet<QueueKey>,
+    /// Who could be assigned the children that start at once, with their loads.
+    takers: Option<Vec<(WorkerId, u32)>>,
 }
 
 impl<E: Env> Advance<E> {
@@ -70,6 +72,7 @@ impl<E: Env> Advance<E> {
             results: BTreeSet::new(),
             pages: BTreeSet::new(),
             queues: BTreeSet::new(),
+            takers: None,
         }
     }
 
@@ -298,6 +301,7 @@ impl<E: Env> Step for Advance<E> {
             facts.more_children =
                 counts.get(run).is_some_and(|count| *count >= full) || alive.count() >= full;
         }
+        self.takers = drive::takers(tx, unit).await?;
         Ok(())
     }
 
@@ -316,6 +320,9 @@ impl<E: Env> Step for Advance<E> {
                 // Go on with the other runs, to learn at once all that they need.
                 again = if again == Some(Again::FromTheStart) { again } else { Some(next) };
             }
+        }
+        if let (None, Some(loads)) = (again, self.takers.clone()) {
+            claim::assign(unit, loads);
         }
         again.map_or(Ok(()), Err)
     }
