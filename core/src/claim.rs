@@ -142,10 +142,7 @@ pub fn succeed(
 
 /// How many more attempts `workers` may be given.
 #[must_use]
-pub fn room<'a>(
-    workers: impl IntoIterator<Item = &'a Worker>,
-    loads: &[(WorkerId, u32)],
-) -> u32 {
+pub fn room<'a>(workers: impl IntoIterator<Item = &'a Worker>, loads: &[(WorkerId, u32)]) -> u32 {
     let load_of = |worker: &Worker| {
         let id = worker.id();
         loads.iter().find(|(name, _)| *name == id).map_or(0, |(_, load)| *load)

@@ -208,9 +208,9 @@ impl Unit {
 
     /// Takes back that work waits to be assigned: whoever calls this has just seen to it.
     pub(crate) fn withdraw_assignable(&mut self) {
-        self.messages.retain(|message| {
-            !matches!(message, Message::Ready { transport, .. } if transport.pushes())
-        });
+        self.messages.retain(
+            |message| !matches!(message, Message::Ready { transport, .. } if transport.pushes()),
+        );
     }
 
     /// Adds a new execution.

@@ -49,12 +49,7 @@ pub struct StopSignals {
 }
 
 /// Lives a worker's life until it is told to stop and has stopped.
-pub async fn work<E: Env, R: Runner>(
-    env: E,
-    runner: R,
-    config: WorkerConfig,
-    stop: StopSignals,
-) {
+pub async fn work<E: Env, R: Runner>(env: E, runner: R, config: WorkerConfig, stop: StopSignals) {
     while !stop.drain.is_cancelled() && !stop.now.is_cancelled() {
         let introduction = config.introduction.clone();
         let asked = env.now();

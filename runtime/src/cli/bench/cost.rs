@@ -54,7 +54,13 @@ impl Servers {
 
 impl Cost {
     /// What came since `before`, for each of `count`, into `sample`.
-    pub(super) fn since(&self, before: &Self, count: f64, phase: [&'static str; 5], into: &mut Sample) {
+    pub(super) fn since(
+        &self,
+        before: &Self,
+        count: f64,
+        phase: [&'static str; 5],
+        into: &mut Sample,
+    ) {
         let [ours, postgres, rabbitmq, commits, wal] = phase;
         let per_thousand = |spent: f64| spent.max(0.0) / count * 1000.0;
         into.insert(ours, per_thousand(self.ours - before.ours));

@@ -44,7 +44,10 @@ struct Outside {
 
 impl Bench {
     /// Starts an engine with the handlers of `workload`, and its worker.
-    pub(super) async fn start(workload: Workload, conditions: &Conditions) -> Result<Self, Failure> {
+    pub(super) async fn start(
+        workload: Workload,
+        conditions: &Conditions,
+    ) -> Result<Self, Failure> {
         match &conditions.servers {
             None => Self::embedded(workload, conditions).await,
             Some(_) => Self::on_servers(workload, conditions).await,
@@ -95,7 +98,8 @@ impl Bench {
         conditions: &Conditions,
     ) -> Result<usize, Failure> {
         let outside = self.outside.as_mut();
-        let outside = outside.ok_or_else(|| Failure::usage("the embedded engine has one worker"))?;
+        let outside =
+            outside.ok_or_else(|| Failure::usage("the embedded engine has one worker"))?;
         let servers = &outside.scratch.servers;
         let worker = WorkerProcess::start(name, workload, conditions, servers, &self.notes)?;
         outside.workers.push(worker);
@@ -187,7 +191,8 @@ impl Bench {
         drop(processes);
         drop(database);
         scratch.check_own().await?;
-        sample.insert("dead_tuples_per_execution", scratch.dead_tuples().await? as f64 / executions);
+        sample
+            .insert("dead_tuples_per_execution", scratch.dead_tuples().await? as f64 / executions);
         conditions.removed();
         scratch.remove(&workers).await
     }

@@ -32,11 +32,7 @@ pub(super) async fn handover(conditions: &Conditions) -> Result<Sample, Failure>
     Ok(sample)
 }
 
-async fn measure(
-    bench: &mut Bench,
-    jobs: u32,
-    conditions: &Conditions,
-) -> Result<Sample, Failure> {
+async fn measure(bench: &mut Bench, jobs: u32, conditions: &Conditions) -> Result<Sample, Failure> {
     let begun = micros();
     for job in 0..jobs {
         bench.engine.submit(request("bench.sleep".to_owned(), json!({ "n": job }))).await?;

@@ -1,10 +1,10 @@
 //! Something of its own on the configured servers: a database and a namespace of queues, made for
 //! one bench and removed by it. What is there already is never touched.
 
-use steadfast_runtime::core::WorkerId;
-use steadfast_runtime::{Servers, rabbitmq};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Row as _};
+use steadfast_runtime::core::WorkerId;
+use steadfast_runtime::{Servers, rabbitmq};
 
 use super::cost;
 use crate::cli::failure::Failure;
@@ -72,7 +72,8 @@ impl Scratch {
     pub(super) async fn remove(self, workers: &[WorkerId]) -> Result<(), Failure> {
         let queues = rabbitmq::remove(&self.servers.message_queue, workers).await;
         execute(&self.from, format!("DROP DATABASE {} WITH (FORCE)", self.name)).await?;
-        queues.map_err(|problem| Failure::environment(format!("the bench's queues stay: {problem}")))
+        queues
+            .map_err(|problem| Failure::environment(format!("the bench's queues stay: {problem}")))
     }
 }
 

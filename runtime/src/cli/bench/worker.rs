@@ -46,7 +46,10 @@ impl WorkerProcess {
         let mut child = command.spawn().map_err(failed)?;
         let stdout = child.stdout.take();
         let notes = notes.clone();
-        #[expect(clippy::disallowed_methods, reason = "it ends with the process that it listens to")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "it ends with the process that it listens to"
+        )]
         std::thread::spawn(move || {
             let lines = stdout.map(BufReader::new).into_iter().flat_map(BufReader::lines);
             for line in lines.map_while(Result::ok) {
