@@ -60,5 +60,5 @@ fn what_cannot_be_benched_is_said() {
     deployment.steadfast(&arguments).run().code(2).says("not built");
     let nowhere = ["bench", "--backend", "rabbitmq", "w1"];
     let bench = deployment.steadfast(&nowhere).env("DATABASE_URL", "postgres://x@127.0.0.1:1/x");
-    bench.run().code(4).says("the database");
+    bench.run().code(3).says("the database");
 }

@@ -32,6 +32,7 @@ impl Scratch {
         servers.message_queue.namespace = format!("steadfast-bench-{own}");
         let dead = format!("{}.dlx", servers.message_queue.namespace);
         servers.message_queue.dead_letter_exchange = Some(dead);
+        let _reached = connect(&from).await?.close().await;
         // Refused if there is one of this name already, so what is dropped later was made here.
         execute(&from, format!("CREATE DATABASE {name}")).await.map_err(|failure| {
             Failure::environment(format!(
