@@ -1,6 +1,8 @@
 //! The production processes on real servers: what a deployment does when everything is there, and
 //! when something is killed, missing or not there yet.
 
+#[path = "production/bench.rs"]
+mod bench;
 #[path = "production/deployment.rs"]
 mod deployment;
 #[path = "production/journal.rs"]

@@ -211,6 +211,13 @@ impl Unit {
         self.messages.insert(message);
     }
 
+    /// Takes back that work waits to be assigned: whoever calls this has just seen to it.
+    pub(crate) fn withdraw_assignable(&mut self) {
+        self.messages.retain(
+            |message| !matches!(message, Message::Ready { transport, .. } if transport.pushes()),
+        );
+    }
+
     /// Adds a new execution.
     pub fn create(&mut self, execution: Execution, parameters: Value) {
         let empty = parameters.as_object().is_some_and(serde_json::Map::is_empty);

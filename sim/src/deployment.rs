@@ -189,8 +189,7 @@ fn start_worker_node(
         let signals = StopSignals::default();
         lock(&posts.workers).insert(me.node(), signals.clone());
         async move {
-            let doors = open_doors(&env);
-            work(env, runner, doors.completer, config, signals.clone()).await;
+            work(env, runner, config, signals.clone()).await;
             if !signals.drain.is_cancelled() && !signals.now.is_cancelled() {
                 me.world().demand_that_it_goes_on(&me);
             }

@@ -208,7 +208,7 @@ pub(crate) fn start<S: Full>(world: &World<S>, names: &[&str]) -> (Doors, StopSi
             poll_interval: Span::from_millis(50),
             shutdown_timeout: Span::from_secs(5),
         };
-        let life = work(world.clone(), Doubler, doors.completer.clone(), config, stop.clone());
+        let life = work(world.clone(), Doubler, config, stop.clone());
         world.spawn("worker", life);
     }
     (doors, stop)

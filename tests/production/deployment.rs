@@ -130,6 +130,18 @@ impl Deployment {
         text.lines().map(numbers).collect()
     }
 
+    /// Every database of the server.
+    pub(crate) fn databases(&self) -> String {
+        let sql = "SELECT datname FROM pg_database ORDER BY datname";
+        self.database.execute("postgres", sql).expect("it answers")
+    }
+
+    /// Every queue of the broker.
+    pub(crate) fn queues(&self) -> String {
+        let broker = self.broker.as_ref().expect("it is there");
+        broker.rabbitmqctl(&["list_queues", "name"]).expect("it answers")
+    }
+
     /// Takes the broker away for good.
     pub(crate) fn stop_the_broker(&mut self) {
         self.broker.take().expect("it is there").stop().expect("it stops");

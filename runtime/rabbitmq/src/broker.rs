@@ -1,5 +1,6 @@
 //! The port: publishing, and beginning to consume.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,8 +10,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{debug, warn};
 
 use crate::backoff::any_number;
-use crate::envelope::Envelope;
-use crate::letter::Letter;
+use crate::envelope;
+use crate::letter::{Letter, is_shared};
 use crate::link::Link;
 use crate::options::Options;
 use crate::problem::Problem;
@@ -150,16 +151,25 @@ impl RabbitBroker {
         }
     }
 
+    /// What a commit gave rise to. What has one receiver goes in one letter, since a letter costs the
+    /// broker far more than what is in it; work that receivers share goes message by message.
     fn letters(&self, after: &Committed, messages: Vec<Message>) -> Vec<Letter> {
-        let mut letters = Vec::with_capacity(messages.len());
+        let mut addressed: BTreeMap<String, Vec<Message>> = BTreeMap::new();
         for message in messages {
-            let envelope = Envelope::new(self.shared.new_id(), after.at(), message);
-            match Letter::hint(&self.shared.names, &envelope) {
-                Some(letter) => letters.push(letter),
-                // Nobody can listen under such a name either.
-                None => {
-                    Counters::add(&self.shared.counters.unroutable, 1);
-                    warn!(key = key_of(&envelope.message), "a name is too long for the broker");
+            addressed.entry(key_of(&message)).or_default().push(message);
+        }
+        let mut letters = Vec::with_capacity(addressed.len());
+        for (key, messages) in addressed {
+            let is_shared = messages.first().is_some_and(is_shared);
+            for some in messages.chunks(if is_shared { 1 } else { envelope::MOST }) {
+                let id = self.shared.new_id();
+                match Letter::hints(&self.shared.names, &id, after.at(), some.to_vec()) {
+                    Some(letter) => letters.push(letter),
+                    // Nobody can listen under such a name either.
+                    None => {
+                        Counters::add(&self.shared.counters.unroutable, some.len());
+                        warn!(key, "a name is too long for the broker");
+                    }
                 }
             }
         }
@@ -191,16 +201,17 @@ impl Broker for RabbitBroker {
         for (letter, fate) in letters.iter().zip(&fates) {
             match fate {
                 Fate::Taken => {}
-                Fate::Refused => refused += 1,
+                Fate::Refused => refused += letter.carries,
                 Fate::Returned if letter.key.starts_with("worker.") => {
                     debug!(key = letter.key, "nobody listens");
-                    nobody += 1;
+                    nobody += letter.carries;
                 }
-                Fate::Returned => missing += 1,
+                Fate::Returned => missing += letter.carries,
             }
         }
         let counters = &self.shared.counters;
-        Counters::add(&counters.published, letters.len() - refused - missing - nobody);
+        let all: usize = letters.iter().map(|letter| letter.carries).sum();
+        Counters::add(&counters.published, all - refused - missing - nobody);
         Counters::add(&counters.unroutable, missing + nobody);
         if refused + missing == 0 {
             return Ok(Published::by_broker());
@@ -211,7 +222,7 @@ impl Broker for RabbitBroker {
             session.doubted.notify_one();
             "their queue was missing; it is declared again"
         };
-        Err(Problem::Refused { refused: refused + missing, all: letters.len(), why }.into())
+        Err(Problem::Refused { refused: refused + missing, all, why }.into())
     }
 
     async fn subscribe(&self, topic: Topic) -> Result<RabbitSubscription, StoreError> {

@@ -27,4 +27,4 @@ pub use envelope::{Envelope, Unreadable};
 pub use options::Options;
 pub use problem::Problem;
 pub use subscription::RabbitSubscription;
-pub use topology::{Found, Row, inspect};
+pub use topology::{Found, Row, inspect, remove};

@@ -15,7 +15,10 @@
 
 use std::time::Duration;
 
-use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::options::{
+    ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions,
+    QueueDeleteOptions,
+};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, Error, ExchangeKind};
 use steadfast_core::WorkerId;
@@ -282,6 +285,21 @@ impl Item {
     }
 }
 
+impl Item {
+    async fn delete(&self, channel: &Channel) -> Result<(), Error> {
+        match self {
+            Self::Exchange { name, .. } => {
+                let options = ExchangeDeleteOptions::default();
+                channel.exchange_delete(name.as_str().into(), options).await
+            }
+            Self::Queue { name, .. } => {
+                let options = QueueDeleteOptions::default();
+                channel.queue_delete(name.as_str().into(), options).await.map(|_| ())
+            }
+        }
+    }
+}
+
 /// Declares everything shared; the first that is refused ends it.
 pub(crate) async fn declare(connection: &Connection, names: &Names) -> Result<(), Problem> {
     let channel = open(connection).await?;
@@ -316,4 +334,27 @@ pub async fn inspect(options: &Options) -> Result<Vec<Row>, Problem> {
     };
     let late = Problem::Late { doing: "declaring exchanges and queues", within: 2 * within };
     tokio::time::timeout(2 * within, look).await.unwrap_or(Err(late))
+}
+
+/// Deletes everything that a namespace has for all, and the queues of these workers, with what is in
+/// them. What is not there is passed over.
+///
+/// # Errors
+///
+/// [`Problem`] if the broker cannot be asked or refuses, within [`Options::connect_timeout`].
+pub async fn remove(options: &Options, workers: &[WorkerId]) -> Result<(), Problem> {
+    let within = options.connect_timeout;
+    let work = async {
+        let connection = session::connect(options, "remover").await?;
+        let channel = open(&connection).await?;
+        let names = Names::new(options);
+        let workers = workers.iter().map(|worker| names.worker(worker));
+        for item in names.shared().into_iter().chain(workers) {
+            item.delete(&channel).await.map_err(|error| Problem::with(&item.what(), &error))?;
+        }
+        let _closed = connection.close(200, "done".into()).await;
+        Ok(())
+    };
+    let late = Problem::Late { doing: "deleting exchanges and queues", within };
+    tokio::time::timeout(within, work).await.unwrap_or(Err(late))
 }

@@ -19,7 +19,7 @@ use crate::port::{
     is_planted,
 };
 
-pub use load::{executions_at, queues, worker, workers};
+pub use load::{executions_at, queues, takers, worker, workers};
 
 /// A decision to be made about rows.
 pub trait Step: Send + Serialize {

@@ -372,9 +372,18 @@ pub(crate) struct Bench {
     /// How many handlers run at once.
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) capacity: u32,
+    /// How many inputs one transaction takes at the most; the configured value if not given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) batch_size: Option<u32>,
     /// Where to put the data directories; the system's temporary directory if not given.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+    /// Be the worker process of this name.
+    #[arg(long, hide = true, value_name = "NAME", requires = "namespace")]
+    pub(crate) be_worker: Option<String>,
+    /// What the names of the queues begin with that this process uses.
+    #[arg(long, hide = true, value_name = "TEXT")]
+    pub(crate) namespace: Option<String>,
     /// Be the process that workload w5 kills: how many jobs of how many milliseconds.
     #[arg(long, hide = true, value_name = "JOBS,MILLIS")]
     pub(crate) victim: Option<String>,
@@ -400,6 +409,10 @@ pub(crate) enum Workload {
 pub(crate) enum Backend {
     /// The embedded store, in this process.
     Embedded,
+    /// PostgreSQL and RabbitMQ, as configured.
+    Rabbitmq,
+    /// PostgreSQL as the broker too; it is not built yet.
+    Postgres,
 }
 
 /// How durable a commit is.

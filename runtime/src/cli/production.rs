@@ -178,11 +178,6 @@ fn prepare(
 
 /// The servers that the configuration names.
 fn servers(config: &Config) -> Result<Servers, Failure> {
-    let missing = |key: &str, variable: &str, form: &str| {
-        Failure::usage(format!(
-            "`{key}` is not set, and this verb needs it; set it, or {variable}, to {form}"
-        ))
-    };
     if config.transport != "rabbitmq" {
         return Err(Failure::usage(format!(
             "`transport` is `{}`, and production processes need `rabbitmq`; set it in the \
@@ -190,6 +185,16 @@ fn servers(config: &Config) -> Result<Servers, Failure> {
             config.transport
         )));
     }
+    servers_at(config)
+}
+
+/// The servers that the configuration names, whatever transport it says.
+pub(crate) fn servers_at(config: &Config) -> Result<Servers, Failure> {
+    let missing = |key: &str, variable: &str, form: &str| {
+        Failure::usage(format!(
+            "`{key}` is not set, and this verb needs it; set it, or {variable}, to {form}"
+        ))
+    };
     let database_url = config.database_url.clone().filter(|url| !url.starts_with("sqlite:"));
     let database_url = database_url.ok_or_else(|| {
         missing("database.url", "DATABASE_URL", "postgres://USER:PASSWORD@HOST:PORT/DATABASE")

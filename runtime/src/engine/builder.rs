@@ -419,7 +419,7 @@ fn assemble(
         shutdown_timeout: options.shutdown_timeout,
     };
     let worker = StopSignals::default();
-    let life = work(env.clone(), runner.clone(), doors.completer.clone(), config, worker.clone());
+    let life = work(env.clone(), runner.clone(), config, worker.clone());
     #[expect(clippy::disallowed_methods, reason = "a shutdown waits for this one")]
     let living = options.roles.worker.then(|| tokio::spawn(live(life, env.clone(), options.roles)));
     let worker_task = std::sync::Mutex::new(living);

@@ -9,7 +9,7 @@ use steadfast_core::decision::Message;
 use steadfast_core::execution::Execution;
 use steadfast_core::unit::Unit;
 use steadfast_core::workflow::{self, Facts, Need, Program, TaskResult, Visit, VisitState, abort};
-use steadfast_core::{DefinitionHash, ExecutionId, QueueKey, Status, TaskKey};
+use steadfast_core::{DefinitionHash, ExecutionId, QueueKey, Status, TaskKey, WorkerId, claim};
 
 use super::HandleHints;
 use crate::drive::{self, Again, Step, drive};
@@ -65,6 +65,8 @@ pub(crate) struct Moves {
     results: BTreeSet<TaskKey>,
     pages: BTreeSet<(TaskKey, u32)>,
     queues: BTreeSet<QueueKey>,
+    /// Who could be assigned the children that start at once, with their loads.
+    takers: Option<Vec<(WorkerId, u32)>>,
 }
 
 impl<E: Env> Advance<E> {
@@ -76,6 +78,7 @@ impl<E: Env> Advance<E> {
             results: BTreeSet::new(),
             pages: BTreeSet::new(),
             queues: BTreeSet::new(),
+            takers: None,
         };
         Self { env, advancer, moves }
     }
@@ -292,6 +295,7 @@ impl<E: Env> Step for Advance<E> {
             facts.more_children =
                 counts.get(run).is_some_and(|count| *count >= full) || alive.count() >= full;
         }
+        self.moves.takers = drive::takers(tx, unit).await?;
         Ok(())
     }
 
@@ -333,6 +337,9 @@ impl Moves {
                 // Go on with the other runs, to learn at once all that they need.
                 again = if again == Some(Again::FromTheStart) { again } else { Some(next) };
             }
+        }
+        if let (None, Some(loads)) = (again, self.takers.clone()) {
+            claim::assign(unit, loads);
         }
         again.map_or(Ok(()), Err)
     }

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use steadfast_core::ExecutionId;
 use steadfast_core::submit::{self, Submission, SubmitRefusal, Submitted};
 use steadfast_core::unit::Unit;
+use steadfast_core::{ExecutionId, WorkerId, claim};
 
 use crate::batcher::Batcher;
 use crate::drive::{self, Again, Step, drive};
@@ -39,7 +39,7 @@ async fn submit_all<E: Env>(
     submissions: Vec<Submission>,
 ) -> Vec<Result<Submitted, SubmitError>> {
     let count = submissions.len();
-    let mut step = Submit { submissions, ids: 0..0, in_doubt: false };
+    let mut step = Submit { submissions, ids: 0..0, in_doubt: false, takers: None };
     match drive(env, &mut step).await {
         Ok(answers) => {
             let created = answers.iter().filter(|a| matches!(a, Ok(Submitted::Created(_))));
@@ -55,6 +55,8 @@ pub(crate) struct Submit {
     submissions: Vec<Submission>,
     ids: core::ops::Range<u64>,
     in_doubt: bool,
+    /// Who could be assigned what starts at once, with their loads.
+    takers: Option<Vec<(WorkerId, u32)>>,
 }
 
 impl Step for Submit {
@@ -88,6 +90,7 @@ impl Step for Submit {
                 unit.load_execution(execution);
             }
         }
+        self.takers = drive::takers(tx, unit).await?;
         Ok(())
     }
 
@@ -101,7 +104,11 @@ impl Step for Submit {
             unit.give_ids(id..id + 1);
             submit::submit(unit, submission.clone())
         };
-        Ok(self.ids.clone().zip(&self.submissions).map(answer).collect())
+        let answers = self.ids.clone().zip(&self.submissions).map(answer).collect();
+        if let Some(loads) = self.takers.clone() {
+            claim::assign(unit, loads);
+        }
+        Ok(answers)
     }
 
     fn doubt(&mut self) {
