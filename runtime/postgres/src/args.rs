@@ -6,6 +6,7 @@ use sqlx::Arguments;
 use sqlx::postgres::PgArguments;
 use steadfast_services::port::{Load, StoreError};
 
+use crate::table::Field;
 use crate::text;
 
 /// Arguments in the order of their numbers.
@@ -68,6 +69,54 @@ enum Column {
     Ints(Vec<Option<i64>>),
     Texts(Vec<Option<String>>),
     Flags(Vec<Option<bool>>),
+}
+
+fn uniform<T: PartialEq>(all: &[T]) -> bool {
+    all.windows(2).all(|pair| pair[0] == pair[1])
+}
+
+impl Column {
+    fn len(&self) -> usize {
+        match self {
+            Self::Ints(all) => all.len(),
+            Self::Texts(all) => all.len(),
+            Self::Flags(all) => all.len(),
+        }
+    }
+
+    /// Whether all rows have the same.
+    fn is_uniform(&self) -> bool {
+        match self {
+            Self::Ints(all) => uniform(all),
+            Self::Texts(all) => uniform(all),
+            Self::Flags(all) => uniform(all),
+        }
+    }
+
+    /// Whether a uniform column has nothing.
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Ints(all) => all.first().is_none_or(Option::is_none),
+            Self::Texts(all) => all.first().is_none_or(Option::is_none),
+            Self::Flags(all) => all.first().is_none_or(Option::is_none),
+        }
+    }
+
+    fn add_all(self, args: Args) -> Args {
+        match self {
+            Self::Ints(all) => args.add(all),
+            Self::Texts(all) => args.add(all),
+            Self::Flags(all) => args.add(all),
+        }
+    }
+
+    fn add_first(self, args: Args) -> Args {
+        match self {
+            Self::Ints(all) => args.add(all.into_iter().next().flatten()),
+            Self::Texts(all) => args.add(all.into_iter().next().flatten()),
+            Self::Flags(all) => args.add(all.into_iter().next().flatten()),
+        }
+    }
 }
 
 /// Rows, cell by cell from the left, kept as columns. Every row has to have the same cells.
@@ -153,20 +202,61 @@ impl Columns {
     pub(crate) fn into_args(self) -> Args {
         let mut args = Args { fault: self.fault, ..Args::default() };
         for column in self.columns {
-            let length = match &column {
-                Column::Ints(all) => all.len(),
-                Column::Texts(all) => all.len(),
-                Column::Flags(all) => all.len(),
-            };
-            if length != self.rows {
+            if column.len() != self.rows {
                 args.fault.get_or_insert_with(|| String::from("rows have different cells"));
             }
-            args = match column {
-                Column::Ints(all) => args.add(all),
-                Column::Texts(all) => args.add(all),
-                Column::Flags(all) => args.add(all),
-            };
+            args = column.add_all(args);
         }
         args
     }
+
+    /// What a statement says of each column, and the arguments of it. A column that is empty in
+    /// all rows is not sent, and one that is the same in all rows is sent once: most of a batch is
+    /// alike.
+    pub(crate) fn shape(self, fields: &[Field], keyed: usize) -> Shape {
+        let mut shape = Shape { args: Args { fault: self.fault, ..Args::default() }, ..Shape::default() };
+        if self.columns.len() != fields.len() {
+            shape.args.fault.get_or_insert_with(|| String::from("rows have other cells"));
+        }
+        let single = self.rows == 1;
+        let (mut arrays, mut names) = (Vec::new(), Vec::new());
+        let mut count = 0;
+        for (place, (column, (name, kind))) in self.columns.into_iter().zip(fields).enumerate() {
+            if column.len() != self.rows {
+                shape.args.fault.get_or_insert_with(|| String::from("rows have different cells"));
+            }
+            // At least the keys are listed, so that there are as many rows as there should be.
+            let listed = !single && (place < keyed || !column.is_uniform());
+            if !listed && column.is_empty() {
+                shape.cells.push(format!("NULL::{}", kind.cell()));
+                continue;
+            }
+            count += 1;
+            if listed {
+                arrays.push(format!("${count}::{}", kind.array()));
+                names.push(*name);
+                shape.cells.push(format!("v.{name}"));
+                shape.args = column.add_all(std::mem::take(&mut shape.args));
+            } else {
+                shape.cells.push(format!("${count}::{}", kind.cell()));
+                shape.args = column.add_first(std::mem::take(&mut shape.args));
+            }
+        }
+        if !single {
+            let (arrays, names) = (arrays.join(", "), names.join(", "));
+            shape.from = Some(format!("UNNEST({arrays}) AS v ({names})"));
+        }
+        shape
+    }
+}
+
+/// A batch as a statement has it.
+#[derive(Default)]
+pub(crate) struct Shape {
+    /// The arguments.
+    pub(crate) args: Args,
+    /// What stands for each column.
+    pub(crate) cells: Vec<String>,
+    /// Where the rows come from; nowhere if there is only one.
+    pub(crate) from: Option<String>,
 }

@@ -31,15 +31,13 @@ use crate::transaction::PostgresTransaction;
 const VIEW: &str = concat!(
     "SELECT ",
     execution!(),
-    ", p.value, o.result, o.error FROM execution e \
-     LEFT JOIN execution_parameters p ON p.execution = e.id \
-     LEFT JOIN execution_outcome o ON o.execution = e.id WHERE "
+    ", e.parameters, e.result, e.error FROM execution e WHERE "
 );
 
 const TASKS: &str = concat!(
     "SELECT ",
     execution!(),
-    ", o.error FROM execution e LEFT JOIN execution_outcome o ON o.execution = e.id \
+    ", e.error FROM execution e \
      WHERE e.run = $1 AND e.id + 0 > $2 ORDER BY e.id + 0 LIMIT $3"
 );
 
@@ -54,10 +52,10 @@ macro_rules! queue_view {
         concat!(
             "SELECT ",
             queue!(),
-            ", (SELECT count(*) FROM execution x WHERE x.status + 0 = 1 AND x.queue = q.key), \
-             (SELECT count(*) FROM execution x \
+            ", (SELECT count(*) FROM execution_live x WHERE x.status + 0 = 1 AND x.queue = q.key), \
+             (SELECT count(*) FROM execution_live x \
               WHERE x.status - 0 BETWEEN 2 AND 5 AND x.queue = q.key), \
-             (SELECT x.created_at FROM execution x \
+             (SELECT x.created_at FROM execution_live x \
               WHERE x.status + 0 = 1 AND x.queue = q.key ORDER BY x.line, x.id LIMIT 1) \
              FROM queue q ",
             $of,
@@ -69,7 +67,7 @@ macro_rules! queue_view {
 const WORKERS: &str = concat!(
     "SELECT ",
     worker!(),
-    ", (SELECT count(*) FROM execution x \
+    ", (SELECT count(*) FROM execution_live x \
         WHERE x.status - 0 BETWEEN 3 AND 5 AND x.worker = w.name AND x.incarnation = w.incarnation) \
      FROM worker w ORDER BY w.name"
 );
@@ -220,18 +218,44 @@ impl Query for PostgresStore {
     }
 }
 
-/// The statement for a page of executions. Each wanted status contributes its newest rows, found
-/// in an index in order, and the newest of those are the page.
+/// The statement for a page of executions. The living contribute their newest rows, and so does
+/// history for each wanted status, found in an index in order; the newest of those are the page.
 fn listing(filter: &ExecutionFilter) -> (String, Args) {
     let mut numbered = Numbered { args: Args::default(), count: 0 };
-    let mut arms = Vec::new();
-    if filter.statuses.is_empty() {
-        arms.push(arm(filter, None, &mut numbered));
+    let mut conditions = Vec::new();
+    if let Some(parent) = filter.parent {
+        conditions.push(format!("x.run = {}", numbered.int(parent.0)));
     }
-    for status in &filter.statuses {
-        arms.push(arm(filter, Some(*status), &mut numbered));
+    if let Some(action) = &filter.action {
+        conditions.push(format!("x.action = {}", numbered.text(action.as_str())));
     }
+    let cursor = filter.cursor.map(|cursor| numbered.int(cursor.0.0));
     let limit = numbered.int(u64::from(filter.limit));
+    // Codes stand in the text: history has an index of what did not succeed.
+    let is = |status: &Status| format!("x.status = {}", status.code());
+    let mut wanted: Vec<Option<String>> = filter.statuses.iter().map(|s| Some(is(s))).collect();
+    if wanted.is_empty() {
+        wanted.push(None);
+    }
+    let mut arms = Vec::new();
+    for status in wanted {
+        for (table, where_it_stands) in [("execution_live x", "true"), ("execution x", "x.filed > 0")] {
+            // Whatever narrows the listing has an index in the order of `id + 0`; see the
+            // migration.
+            let in_live = table.starts_with("execution_live");
+            let rare = status.as_ref().is_some_and(|s| *s != is(&Status::Completed));
+            let narrow =
+                filter.parent.is_some() || !in_live && (filter.action.is_some() || rare);
+            let id = if narrow { "x.id + 0" } else { "x.id" };
+            let mut all = vec![where_it_stands.to_owned()];
+            all.extend(conditions.iter().cloned().chain(status.clone()));
+            all.extend(cursor.as_ref().map(|cursor| format!("{id} < {cursor}")));
+            let all = all.join(" AND ");
+            arms.push(format!(
+                "(SELECT x.id FROM {table} WHERE {all} ORDER BY {id} DESC LIMIT {limit})"
+            ));
+        }
+    }
     let ids = arms.join(" UNION ");
     let page = format!("SELECT id FROM ({ids}) a ORDER BY id DESC LIMIT {limit}");
     (format!("{VIEW} e.id = ANY(ARRAY({page})) ORDER BY e.id DESC"), numbered.args)
@@ -258,25 +282,4 @@ impl Numbered {
         self.count += 1;
         format!("${}", self.count)
     }
-}
-
-fn arm(filter: &ExecutionFilter, status: Option<Status>, numbered: &mut Numbered) -> String {
-    let mut conditions = vec![String::from("true")];
-    // Whatever narrows the listing has an index in this order; see the migration.
-    let narrow = filter.parent.is_some() || filter.action.is_some() || status.is_some();
-    let id = if narrow { "x.id + 0" } else { "x.id" };
-    if let Some(parent) = filter.parent {
-        conditions.push(format!("x.run = {}", numbered.int(parent.0)));
-    }
-    if let Some(action) = &filter.action {
-        conditions.push(format!("x.action = {}", numbered.text(action.as_str())));
-    }
-    if let Some(status) = status {
-        conditions.push(format!("x.status = {}", numbered.int(status.code())));
-    }
-    if let Some(cursor) = filter.cursor {
-        conditions.push(format!("{id} < {}", numbered.int(cursor.0.0)));
-    }
-    let (conditions, limit) = (conditions.join(" AND "), numbered.int(u64::from(filter.limit)));
-    format!("(SELECT x.id FROM execution x WHERE {conditions} ORDER BY {id} DESC LIMIT {limit})")
 }

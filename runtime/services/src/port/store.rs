@@ -144,15 +144,19 @@ pub enum Batch<'a> {
     UpdateRuns(&'a [Run]),
     /// New executions.
     InsertExecutions(&'a [Execution]),
+    /// New executions with their parameters, in one statement.
+    InsertExecutionsWith(&'a [Execution], &'a [(ExecutionId, serde_json::Value)]),
     /// Changed executions.
     UpdateExecutions(&'a [Execution]),
+    /// Changed executions with what those of them leave that end, in one statement.
+    UpdateExecutionsWith(&'a [Execution], &'a [(ExecutionId, Outcome)]),
     /// New visits.
     InsertVisits(&'a [Visit]),
     /// Changed visits.
     UpdateVisits(&'a [Visit]),
-    /// Parameters of new executions.
+    /// Parameters of new executions that did not come with them.
     InsertParameters(&'a [(ExecutionId, serde_json::Value)]),
-    /// What ended executions left.
+    /// What ended executions left, if it did not come with their end.
     InsertOutcomes(&'a [(ExecutionId, Outcome)]),
     /// Pages of item lists.
     InsertItems(&'a [ItemPage]),
