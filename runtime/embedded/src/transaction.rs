@@ -55,7 +55,6 @@ impl EmbeddedTransaction {
     }
 
     /// The connection that it is on.
-    #[cfg(test)]
     pub(crate) fn connection(&mut self) -> Load<&mut sqlx::SqliteConnection> {
         self.writer.connection()
     }

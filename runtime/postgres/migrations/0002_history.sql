@@ -156,9 +156,10 @@ CREATE INDEX execution_live_ended_child ON execution_live (run, id)
     WHERE status - 0 >= 7 AND NOT folded AND run IS NOT NULL;
 CREATE INDEX execution_live_live_child ON execution_live (run, cancel_requested, id)
     WHERE status - 0 < 7 AND run IS NOT NULL;
+-- What is over, belongs to no run and is not filed yet: workflows.
+CREATE INDEX execution_live_over ON execution_live (id) WHERE status - 0 >= 7 AND run IS NULL;
 CREATE UNIQUE INDEX run_live_id ON run_live (execution);
 CREATE INDEX run_live_open ON run_live (execution) WHERE open;
-CREATE INDEX run_live_closed ON run_live ((execution + 0)) WHERE NOT open;
 CREATE UNIQUE INDEX visit_live_id ON visit_live (run, task, occurrence);
 CREATE INDEX visit_live_open ON visit_live (run, task, occurrence) WHERE open;
 CREATE UNIQUE INDEX visit_items_live_id ON visit_items_live (run, task, occurrence, page);
@@ -220,6 +221,35 @@ BEGIN
     END LOOP;
     RETURN made;
 END $$;
+
+-- The days that have tables, oldest first.
+CREATE FUNCTION days() RETURNS TABLE (day BIGINT) LANGUAGE sql STABLE AS $$
+    SELECT to_date(right(c.relname, 8), 'YYYYMMDD') - date '1970-01-01'
+    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+    WHERE i.inhparent = 'steadfast.execution'::regclass AND c.relname ~ '^execution_[0-9]{8}$'
+    ORDER BY 1
+$$;
+
+-- Drops the tables of a day, and says how many executions they had as far as statistics know. It
+-- waits for whoever reads history, and those who come later wait for it: give it little time.
+CREATE FUNCTION drop_day(day BIGINT) RETURNS BIGINT LANGUAGE plpgsql AS $$
+DECLARE
+    parent TEXT;
+    suffix TEXT := to_char(date '1970-01-01' + day::int, '_YYYYMMDD');
+    known BIGINT;
+BEGIN
+    SELECT greatest(c.reltuples, pg_stat_get_live_tuples(c.oid))::bigint INTO known
+    FROM pg_class c WHERE c.oid = to_regclass('steadfast.execution' || suffix);
+    FOREACH parent IN ARRAY ARRAY['execution', 'run', 'visit', 'visit_items'] LOOP
+        EXECUTE format('DROP TABLE IF EXISTS %I', parent || suffix);
+    END LOOP;
+    RETURN COALESCE(known, 0);
+END $$;
+
+-- When a process last said that it has this definition, in microseconds: what nobody has said for
+-- longer than history is kept, and nothing is pinned to, may go.
+ALTER TABLE definition ADD COLUMN seen_at BIGINT NOT NULL
+    DEFAULT (extract(epoch FROM transaction_timestamp()) * 1000000)::bigint;
 
 -- From here on, and each day on which something has ended.
 DO $$

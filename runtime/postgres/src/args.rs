@@ -214,7 +214,8 @@ impl Columns {
     /// all rows is not sent, and one that is the same in all rows is sent once: most of a batch is
     /// alike.
     pub(crate) fn shape(self, fields: &[Field], keyed: usize) -> Shape {
-        let mut shape = Shape { args: Args { fault: self.fault, ..Args::default() }, ..Shape::default() };
+        let mut shape =
+            Shape { args: Args { fault: self.fault, ..Args::default() }, ..Shape::default() };
         if self.columns.len() != fields.len() {
             shape.args.fault.get_or_insert_with(|| String::from("rows have other cells"));
         }

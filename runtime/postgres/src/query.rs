@@ -28,11 +28,8 @@ use crate::table::worker::{WorkerDecoder, columns as worker};
 use crate::transaction::PostgresTransaction;
 
 /// An execution with its parameters and outcome.
-const VIEW: &str = concat!(
-    "SELECT ",
-    execution!(),
-    ", e.parameters, e.result, e.error FROM execution e WHERE "
-);
+const VIEW: &str =
+    concat!("SELECT ", execution!(), ", e.parameters, e.result, e.error FROM execution e WHERE ");
 
 const TASKS: &str = concat!(
     "SELECT ",
@@ -239,13 +236,14 @@ fn listing(filter: &ExecutionFilter) -> (String, Args) {
     }
     let mut arms = Vec::new();
     for status in wanted {
-        for (table, where_it_stands) in [("execution_live x", "true"), ("execution x", "x.filed > 0")] {
+        for (table, where_it_stands) in
+            [("execution_live x", "true"), ("execution x", "x.filed > 0")]
+        {
             // Whatever narrows the listing has an index in the order of `id + 0`; see the
             // migration.
             let in_live = table.starts_with("execution_live");
             let rare = status.as_ref().is_some_and(|s| *s != is(&Status::Completed));
-            let narrow =
-                filter.parent.is_some() || !in_live && (filter.action.is_some() || rare);
+            let narrow = filter.parent.is_some() || !in_live && (filter.action.is_some() || rare);
             let id = if narrow { "x.id + 0" } else { "x.id" };
             let mut all = vec![where_it_stands.to_owned()];
             all.extend(conditions.iter().cloned().chain(status.clone()));

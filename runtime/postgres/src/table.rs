@@ -160,7 +160,8 @@ mod tests {
             Visit::new(TaskKey { run, task: "t".into(), occurrence }, 1)
         };
         let (many, _) = visit::Visits::update(&[visit(0), visit(1)]);
-        let start = "UPDATE visit_live t SET version = $4::int8, state = $5::int8, status = NULL::int8";
+        let start =
+            "UPDATE visit_live t SET version = $4::int8, state = $5::int8, status = NULL::int8";
         assert!(many.starts_with(start), "{many}");
         let end = "FROM UNNEST($1::int8[], $2::text[], $3::int8[]) AS v (run, task, occurrence) \
                    WHERE t.run = v.run AND t.task = v.task \

@@ -45,9 +45,11 @@ pub struct PostgresTransaction {
 
 const PUT_NOTE: &str = "INSERT INTO note (key, value) VALUES ($1, $2) \
                         ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+/// Those that are there are seen again, which is not written down more than once in an hour.
 const PUT_DEFINITIONS: &str = "INSERT INTO definition (hash, body) \
-                               SELECT * FROM UNNEST($1::text[], $2::text[]) \
-                               ON CONFLICT (hash) DO NOTHING";
+     SELECT * FROM UNNEST($1::text[], $2::text[]) \
+     ON CONFLICT (hash) DO UPDATE SET seen_at = excluded.seen_at \
+     WHERE definition.seen_at < excluded.seen_at - 3600000000";
 const DRAW_BLOCKS: &str = "SELECT nextval('execution_id') FROM generate_series(1, $1)";
 
 /// How often blocks of identities are drawn again because somebody drew one between. It takes

@@ -11,5 +11,6 @@ pub use env::{Counter, Env, Workflow, is_planted};
 pub use query::{Cursor, ExecutionFilter, ExecutionView, Query, QueueView, TaskView};
 pub use runner::{Ended, Runner};
 pub use store::{
-    Batch, Commit, Committed, Held, Load, Pointer, Store, StoreError, Transaction, VisitResult,
+    Batch, Commit, Committed, Held, Load, Pointer, Retained, Store, StoreError, Transaction,
+    VisitResult,
 };

@@ -96,6 +96,8 @@ pub struct Options {
     pub defaults: PolicyDefaults,
     /// How many inputs one transaction takes at the most.
     pub batch_size: usize,
+    /// How long what is over is kept; `None` keeps everything.
+    pub retention: Option<Span>,
     /// The worker's name.
     pub worker_name: String,
     /// How many executions run at once.
@@ -123,6 +125,7 @@ impl Default for Options {
             settings: Settings::DEFAULT,
             defaults: PolicyDefaults::default(),
             batch_size: 256,
+            retention: None,
             worker_name: String::from("local"),
             capacity: u32::try_from(cores * 4).unwrap_or(4),
             labels: BTreeMap::new(),
@@ -349,6 +352,7 @@ fn local_env(options: &Options, at: Place, catalog: Catalog) -> LocalEnv {
         _directory: at.directory,
         settings: options.settings,
         batch_size: options.batch_size,
+        retention: options.retention,
         definitions: Definitions::new(catalog, options.defaults),
         counters: Counters::default(),
         alarm: Alarm::default(),

@@ -15,7 +15,7 @@ use steadfast_core::queue::{Occupancy, Queue};
 use steadfast_core::worker::Worker;
 use steadfast_core::workflow::{Run, Visit};
 use steadfast_core::{
-    DefinitionHash, ExecutionId, FencingToken, QueueKey, Runtime, Status, TaskKey, Timestamp,
+    DefinitionHash, ExecutionId, FencingToken, QueueKey, Runtime, Span, Status, TaskKey, Timestamp,
     WorkerId, WorkerName,
 };
 
@@ -30,6 +30,25 @@ pub trait Store: Clone + Send + Sync + 'static {
         &self,
         purpose: &'static str,
     ) -> impl Future<Output = Result<Self::Tx, StoreError>> + Send;
+
+    /// Looks after history: lets go of whole executions that ended longer ago than `keep`, with
+    /// all that belongs to them. It never touches what is not over, nor anything of a run that is
+    /// not over with all that it belongs to, and it does a bounded piece of work. Any number of
+    /// processes may do it, and nobody waits for it for more than a moment.
+    fn retain(&self, keep: Span) -> impl Future<Output = Load<Retained>> + Send;
+}
+
+/// What one look after history did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retained {
+    /// Executions that were put away: over, and with everything over that they belong to.
+    pub filed: u64,
+    /// Executions that are not there any more, as far as the store knows their number.
+    pub dropped: u64,
+    /// Definitions that nothing was pinned to any more.
+    pub definitions: u64,
+    /// Whether there is more to do.
+    pub more: bool,
 }
 
 /// Why a statement did not do its work. The transaction is rolled back.
