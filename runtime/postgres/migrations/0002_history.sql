@@ -135,7 +135,8 @@ CREATE TABLE visit_live PARTITION OF visit FOR VALUES FROM (0) TO (1) WITH (fill
 CREATE TABLE visit_items_live PARTITION OF visit_items FOR VALUES FROM (0) TO (1);
 
 -- What is live. The indexes are the price of every insert and of every change of status. Listings
--- have none of their own: they walk the rows from the newest, and there are only those that live.
+-- have none of their own: those of what is under way, in backoff or not yet in line use the scans'
+-- and the few others walk the living from the newest.
 CREATE UNIQUE INDEX execution_live_id ON execution_live (id);
 CREATE UNIQUE INDEX execution_live_key ON execution_live (idempotency_key)
     WHERE idempotency_key IS NOT NULL;
@@ -151,7 +152,8 @@ CREATE INDEX execution_live_line ON execution_live (queue, line, id) WHERE statu
 CREATE INDEX execution_live_holding ON execution_live (queue) WHERE status - 0 BETWEEN 2 AND 5;
 CREATE INDEX execution_live_due ON execution_live (wake_at, id) WHERE wake_at IS NOT NULL;
 CREATE INDEX execution_live_attempt ON execution_live (worker, incarnation, id)
-    WHERE status - 0 BETWEEN 3 AND 5 AND worker IS NOT NULL;
+    WHERE status - 0 BETWEEN 3 AND 5;
+CREATE INDEX execution_live_apart ON execution_live (id) WHERE status + 0 IN (0, 6);
 CREATE INDEX execution_live_ended_child ON execution_live (run, id)
     WHERE status - 0 >= 7 AND NOT folded AND run IS NOT NULL;
 CREATE INDEX execution_live_live_child ON execution_live (run, cancel_requested, id)

@@ -1,66 +1,113 @@
 //! The arguments of one statement, and rows that are turned into columns: a batch of any length is
 //! one statement with one array for each column.
 
+mod literal;
+
 use serde::Serialize;
-use sqlx::Arguments;
 use sqlx::postgres::PgArguments;
+use sqlx::{Arguments, AssertSqlSafe, SqlSafeStr, SqlStr};
 use steadfast_services::port::{Load, StoreError};
 
 use crate::table::Field;
 use crate::text;
 
+/// An argument.
+enum Value {
+    Int(Option<i64>),
+    Text(Option<String>),
+    Flag(Option<bool>),
+    Ints(Vec<Option<i64>>),
+    Texts(Vec<Option<String>>),
+    Flags(Vec<Option<bool>>),
+}
+
 /// Arguments in the order of their numbers.
 #[derive(Default)]
 pub(crate) struct Args {
-    values: PgArguments,
+    values: Vec<Value>,
     fault: Option<String>,
 }
 
+/// A statement as it is sent.
+pub(crate) enum Sent {
+    /// As one message, its arguments written into it: one way there and back.
+    Whole(SqlStr),
+    /// Parsed first, and then its arguments: two ways, and nothing that is long is parsed.
+    Parts(SqlStr, PgArguments),
+}
+
+/// The most bytes of arguments that are written into a statement. What is read of a longer one,
+/// character by character, costs more than another way there and back.
+const WHOLE: usize = 6_000;
+
 impl Args {
-    fn add<'q, T>(mut self, value: T) -> Self
-    where
-        T: sqlx::Encode<'q, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
-    {
-        if let Err(error) = self.values.add(value) {
-            self.fault.get_or_insert_with(|| error.to_string());
-        }
+    fn add(mut self, value: Value) -> Self {
+        self.values.push(value);
         self
     }
 
     /// A number. PostgreSQL's integers are signed; all 64 bits come back as they were.
     pub(crate) fn int(self, value: impl Into<u64>) -> Self {
-        self.add(value.into().cast_signed())
+        self.add(Value::Int(Some(value.into().cast_signed())))
     }
 
     /// A text.
     pub(crate) fn text(self, text: &str) -> Self {
-        self.add(text::written(text).into_owned())
+        self.add(Value::Text(Some(text::written(text).into_owned())))
     }
 
     /// Numbers, as one array.
     pub(crate) fn ints(self, numbers: impl IntoIterator<Item = u64>) -> Self {
-        self.add(numbers.into_iter().map(u64::cast_signed).collect::<Vec<i64>>())
+        self.add(Value::Ints(numbers.into_iter().map(|n| Some(n.cast_signed())).collect()))
     }
 
     /// Texts, as one array.
     pub(crate) fn texts<'t>(self, texts: impl IntoIterator<Item = &'t str>) -> Self {
-        let texts = texts.into_iter().map(|text| text::written(text).into_owned());
-        self.add(texts.collect::<Vec<String>>())
+        let texts = texts.into_iter().map(|text| Some(text::written(text).into_owned()));
+        self.add(Value::Texts(texts.collect()))
     }
 
     /// Flags, as one array.
     pub(crate) fn flags(self, flags: impl IntoIterator<Item = bool>) -> Self {
-        self.add(flags.into_iter().collect::<Vec<bool>>())
+        self.add(Value::Flags(flags.into_iter().map(Some).collect()))
     }
 
-    /// What PostgreSQL is given.
+    /// What PostgreSQL is given for a statement with these arguments.
     ///
     /// # Errors
     /// If a value could not be written down.
-    pub(crate) fn finish(self) -> Load<PgArguments> {
-        match self.fault {
-            None => Ok(self.values),
-            Some(fault) => Err(StoreError::Corrupt(fault)),
+    pub(crate) fn finish(self, sql: SqlStr) -> Load<Sent> {
+        if let Some(fault) = self.fault {
+            return Err(StoreError::Corrupt(fault));
+        }
+        if self.values.iter().map(Value::size).sum::<usize>() <= WHOLE {
+            let whole = literal::filled(sql.as_str(), &self.values);
+            return Ok(Sent::Whole(AssertSqlSafe(whole).into_sql_str()));
+        }
+        let mut arguments = PgArguments::default();
+        let added = self.values.into_iter().try_for_each(|value| match value {
+            Value::Int(value) => arguments.add(value),
+            Value::Text(value) => arguments.add(value),
+            Value::Flag(value) => arguments.add(value),
+            Value::Ints(value) => arguments.add(value),
+            Value::Texts(value) => arguments.add(value),
+            Value::Flags(value) => arguments.add(value),
+        });
+        added.map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        Ok(Sent::Parts(sql, arguments))
+    }
+}
+
+impl Value {
+    /// About how long it is.
+    fn size(&self) -> usize {
+        let text = |text: &Option<String>| 4 + text.as_ref().map_or(0, String::len);
+        match self {
+            Self::Int(_) | Self::Flag(_) => 8,
+            Self::Text(value) => text(value),
+            Self::Ints(all) => 8 * all.len(),
+            Self::Texts(all) => all.iter().map(text).sum(),
+            Self::Flags(all) => 2 * all.len(),
         }
     }
 }
@@ -104,17 +151,17 @@ impl Column {
 
     fn add_all(self, args: Args) -> Args {
         match self {
-            Self::Ints(all) => args.add(all),
-            Self::Texts(all) => args.add(all),
-            Self::Flags(all) => args.add(all),
+            Self::Ints(all) => args.add(Value::Ints(all)),
+            Self::Texts(all) => args.add(Value::Texts(all)),
+            Self::Flags(all) => args.add(Value::Flags(all)),
         }
     }
 
     fn add_first(self, args: Args) -> Args {
         match self {
-            Self::Ints(all) => args.add(all.into_iter().next().flatten()),
-            Self::Texts(all) => args.add(all.into_iter().next().flatten()),
-            Self::Flags(all) => args.add(all.into_iter().next().flatten()),
+            Self::Ints(all) => args.add(Value::Int(all.into_iter().next().flatten())),
+            Self::Texts(all) => args.add(Value::Text(all.into_iter().next().flatten())),
+            Self::Flags(all) => args.add(Value::Flag(all.into_iter().next().flatten())),
         }
     }
 }

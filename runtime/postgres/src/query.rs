@@ -219,44 +219,73 @@ impl Query for PostgresStore {
 /// history for each wanted status, found in an index in order; the newest of those are the page.
 fn listing(filter: &ExecutionFilter) -> (String, Args) {
     let mut numbered = Numbered { args: Args::default(), count: 0 };
-    let mut conditions = Vec::new();
+    let mut asked = Vec::new();
     if let Some(parent) = filter.parent {
-        conditions.push(format!("x.run = {}", numbered.int(parent.0)));
+        asked.push(format!("x.run = {}", numbered.int(parent.0)));
     }
     if let Some(action) = &filter.action {
-        conditions.push(format!("x.action = {}", numbered.text(action.as_str())));
+        asked.push(format!("x.action = {}", numbered.text(action.as_str())));
     }
     let cursor = filter.cursor.map(|cursor| numbered.int(cursor.0.0));
     let limit = numbered.int(u64::from(filter.limit));
-    // Codes stand in the text: history has an index of what did not succeed.
-    let is = |status: &Status| format!("x.status = {}", status.code());
-    let mut wanted: Vec<Option<String>> = filter.statuses.iter().map(|s| Some(is(s))).collect();
-    if wanted.is_empty() {
-        wanted.push(None);
-    }
     let mut arms = Vec::new();
+    let wanted: Vec<Option<Status>> = match filter.statuses.is_empty() {
+        true => vec![None],
+        false => filter.statuses.iter().copied().map(Some).collect(),
+    };
     for status in wanted {
-        for (table, where_it_stands) in
-            [("execution_live x", "true"), ("execution x", "x.filed > 0")]
-        {
-            // Whatever narrows the listing has an index in the order of `id + 0`; see the
-            // migration.
-            let in_live = table.starts_with("execution_live");
-            let rare = status.as_ref().is_some_and(|s| *s != is(&Status::Completed));
-            let narrow = filter.parent.is_some() || !in_live && (filter.action.is_some() || rare);
-            let id = if narrow { "x.id + 0" } else { "x.id" };
-            let mut all = vec![where_it_stands.to_owned()];
-            all.extend(conditions.iter().cloned().chain(status.clone()));
-            all.extend(cursor.as_ref().map(|cursor| format!("{id} < {cursor}")));
-            let all = all.join(" AND ");
+        let live = arm_of_the_living(status, filter);
+        let filed = arm_of_history(status, filter);
+        for Arm { table, mut conditions, id } in [Some(live), filed].into_iter().flatten() {
+            conditions.extend(asked.iter().cloned());
+            conditions.extend(cursor.as_ref().map(|cursor| format!("{id} < {cursor}")));
+            let all = conditions.join(" AND ");
             arms.push(format!(
-                "(SELECT x.id FROM {table} WHERE {all} ORDER BY {id} DESC LIMIT {limit})"
+                "(SELECT x.id FROM {table} x WHERE {all} ORDER BY {id} DESC LIMIT {limit})"
             ));
         }
     }
     let ids = arms.join(" UNION ");
     let page = format!("SELECT id FROM ({ids}) a ORDER BY id DESC LIMIT {limit}");
     (format!("{VIEW} e.id = ANY(ARRAY({page})) ORDER BY e.id DESC"), numbered.args)
+}
+
+/// Where the rows of a listing are: in which table, by which conditions, in which order. Whatever
+/// narrows the listing has an index in the order of `id + 0`; see the migration. Codes stand in the
+/// text, since partial indexes are found by them.
+struct Arm {
+    table: &'static str,
+    conditions: Vec<String>,
+    id: &'static str,
+}
+
+fn arm_of_the_living(status: Option<Status>, filter: &ExecutionFilter) -> Arm {
+    let mut conditions = vec![String::from("true")];
+    let mut narrow = filter.parent.is_some();
+    if let Some(status) = status {
+        conditions.push(format!("x.status = {}", status.code()));
+        // What there is little of is sorted; the rest is dense among the newest.
+        let few = match status {
+            status if status.has_live_attempt() => Some("x.status - 0 BETWEEN 3 AND 5"),
+            Status::Requested | Status::Backoff => Some("x.status + 0 IN (0, 6)"),
+            _ => None,
+        };
+        narrow |= few.is_some();
+        conditions.extend(few.map(String::from));
+    }
+    Arm { table: "execution_live", conditions, id: if narrow { "x.id + 0" } else { "x.id" } }
+}
+
+/// History has nothing that is not over.
+fn arm_of_history(status: Option<Status>, filter: &ExecutionFilter) -> Option<Arm> {
+    if status.is_some_and(|status| !status.is_terminal()) {
+        return None;
+    }
+    let mut conditions = vec![String::from("x.filed > 0")];
+    conditions.extend(status.map(|status| format!("x.status = {}", status.code())));
+    let rare = status.is_some_and(|status| status != Status::Completed);
+    let narrow = filter.parent.is_some() || filter.action.is_some() || rare;
+    Some(Arm { table: "execution", conditions, id: if narrow { "x.id + 0" } else { "x.id" } })
 }
 
 /// Arguments that know their numbers.

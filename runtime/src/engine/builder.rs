@@ -382,6 +382,18 @@ async fn store_definitions(env: &LocalEnv, roles: Roles) -> Result<(), OpenError
     Ok(())
 }
 
+/// Says again and again that this process has its definitions, so that they stay in the store as
+/// long as something may be pinned to them here.
+async fn keep_definitions(env: LocalEnv) {
+    use steadfast_services::port::Env;
+    loop {
+        env.sleep(Span::from_secs(3600)).await;
+        if let Err(error) = env.store().put_definitions(&env.definitions().to_store()).await {
+            tracing::warn!(%error, "the definitions were not seen to; they are in an hour");
+        }
+    }
+}
+
 fn assemble(
     env: LocalEnv,
     options: &Options,
@@ -389,6 +401,12 @@ fn assemble(
     handlers: BTreeMap<ActionRef, Handler>,
 ) -> Engine {
     let doors = open_doors(&env);
+    {
+        use steadfast_services::port::Env;
+        let stop = env.stop().clone();
+        let keeping = keep_definitions(env.clone());
+        env.spawn("definitions", async move { drop(stop.run_until_cancelled(keeping).await) });
+    }
     if options.roles.executor {
         start_executor(&env, env.stop());
     }
