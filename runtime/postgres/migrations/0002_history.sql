@@ -6,6 +6,9 @@
 -- a whole. What belongs to no run is filed in the transaction in which it ends; what belongs to a
 -- run, after its run.
 --
+-- History is `filed >= 1`, and what is live is `filed = 0`: with `> 0` the planner, which knows no
+-- integers here, would look among the living as well.
+--
 -- Rows move between partitions by an update of `filed`, and PostgreSQL tells whoever waited for the
 -- row (40001: decide again). Parameters and outcome stand in the execution's row and move with it.
 --

@@ -281,7 +281,7 @@ fn arm_of_history(status: Option<Status>, filter: &ExecutionFilter) -> Option<Ar
     if status.is_some_and(|status| !status.is_terminal()) {
         return None;
     }
-    let mut conditions = vec![String::from("x.filed > 0")];
+    let mut conditions = vec![String::from("x.filed >= 1")];
     conditions.extend(status.map(|status| format!("x.status = {}", status.code())));
     let rare = status.is_some_and(|status| status != Status::Completed);
     let narrow = filter.parent.is_some() || filter.action.is_some() || rare;

@@ -51,7 +51,7 @@ pub(crate) const RUNS: &str = concat!(
 pub(crate) const FILED_RUNS: &str = concat!(
     "SELECT ",
     run!(),
-    " FROM run r WHERE r.filed > 0 AND r.execution = ANY($1) ORDER BY r.execution"
+    " FROM run r WHERE r.filed >= 1 AND r.execution = ANY($1) ORDER BY r.execution"
 );
 
 pub(crate) const EXECUTIONS: &str = concat!(
@@ -64,7 +64,7 @@ pub(crate) const EXECUTIONS: &str = concat!(
 pub(crate) const FILED: &str = concat!(
     "SELECT ",
     execution!(),
-    " FROM execution e WHERE e.filed > 0 AND e.id = ANY($1) ORDER BY e.id"
+    " FROM execution e WHERE e.filed >= 1 AND e.id = ANY($1) ORDER BY e.id"
 );
 
 /// Whoever submits with a key has its lock until the end of the transaction: the key is unique
@@ -143,7 +143,7 @@ pub(crate) const PARAMETERS: &str =
     "SELECT e.id, e.parameters FROM execution_live e WHERE e.id = ANY($1) ORDER BY e.id";
 
 pub(crate) const FILED_PARAMETERS: &str = "SELECT e.id, e.parameters FROM execution e \
-     WHERE e.filed > 0 AND e.id = ANY($1) ORDER BY e.id";
+     WHERE e.filed >= 1 AND e.id = ANY($1) ORDER BY e.id";
 
 pub(crate) const ERRORS: &str = "SELECT e.id, e.error FROM execution e \
      WHERE e.id = ANY($1) AND e.error IS NOT NULL ORDER BY e.id";
@@ -166,7 +166,7 @@ pub(crate) const POINTERS: &str =
 pub(crate) const FILED_POINTERS: &str = concat!(
     "SELECT ",
     pointer!(),
-    " FROM execution e WHERE e.filed > 0 AND e.id = ANY($1) ORDER BY e.id"
+    " FROM execution e WHERE e.filed >= 1 AND e.id = ANY($1) ORDER BY e.id"
 );
 
 /// Until when, and how many.
@@ -202,7 +202,7 @@ pub(crate) const READY_RUNTIMES: &str = "WITH RECURSIVE step (runtime) AS (\
      FROM step WHERE step.runtime IS NOT NULL) \
      SELECT runtime FROM step WHERE runtime IS NOT NULL";
 
-/// How many.
+/// How many. An open run whose execution does not live belongs to one that is filed, and is over.
 pub(crate) const RUNNABLE: &str = "WITH RECURSIVE step (run) AS (\
      SELECT min(x.run) FROM execution_live x WHERE x.status - 0 >= 7 AND NOT x.folded AND x.run IS NOT NULL \
      UNION ALL \
@@ -214,8 +214,8 @@ pub(crate) const RUNNABLE: &str = "WITH RECURSIVE step (run) AS (\
      (SELECT x.id FROM execution_live x \
       WHERE x.status + 0 = 2 AND x.runtime IS NULL ORDER BY x.id LIMIT $1) \
      UNION \
-     (SELECT r.execution FROM run_live r JOIN execution_live e ON e.id = r.execution \
-      WHERE r.open AND (e.status - 0 >= 7 OR e.cancel_requested) LIMIT $1) \
+     (SELECT r.execution FROM run_live r LEFT JOIN execution_live e ON e.id = r.execution \
+      WHERE r.open AND (e.id IS NULL OR e.status - 0 >= 7 OR e.cancel_requested) LIMIT $1) \
      UNION \
      (SELECT DISTINCT t.run FROM visit_live t \
       WHERE t.open AND t.state = 1 AND t.created < t.total \

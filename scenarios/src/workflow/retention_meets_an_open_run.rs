@@ -1,6 +1,6 @@
 //! Retention sweeps while a run is under way, whose first tasks ended longer ago than anything is
 //! kept. They stay as long as the run: it may still ask what they left. What is over as a whole
-//! goes as a whole, and its key may be used again.
+//! goes as a whole.
 
 use crate::prelude::*;
 

@@ -183,7 +183,7 @@ pub(crate) fn insert_whole(
     for (name, _) in asked.iter().filter(|(_, asked)| *asked) {
         let here = names.iter().position(|other| other == name).map_or("NULL", |n| &cells[n]);
         conditions.push(format!(
-            "NOT EXISTS (SELECT FROM execution h WHERE h.filed > 0 AND h.{name} = {here})"
+            "NOT EXISTS (SELECT FROM execution h WHERE h.filed >= 1 AND h.{name} = {here})"
         ));
     }
     let table = if files_any(rows) { "execution" } else { Executions::TABLE };
@@ -227,7 +227,7 @@ pub(crate) fn update_whole(
     let table = if moves { "execution" } else { Executions::TABLE };
     let (mut sql, args) = change(table, &fields, Executions::KEY, columns);
     sql.push_str(match (moves, in_history) {
-        (_, true) => " AND t.filed > 0",
+        (_, true) => " AND t.filed >= 1",
         (true, false) => " AND t.filed = 0",
         (false, false) => "",
     });
