@@ -18,7 +18,7 @@ const PIECE: i64 = 500;
 
 /// The executions of trees whose root ended before `?1`, from the leaves: each goes once its
 /// children are gone, so that whatever is still there can be found from its root. What is not over
-/// and runs that are open stay, and so does all that is above them.
+/// stays, and so do runs that are open with what ended in them, and all that is above.
 const LEAVES: &str = "WITH RECURSIVE root (id) AS (\
      SELECT id FROM execution WHERE status >= 7 AND run IS NULL AND ended_at < ?1 \
      ORDER BY ended_at LIMIT ?2), \
@@ -27,7 +27,8 @@ const LEAVES: &str = "WITH RECURSIVE root (id) AS (\
      LIMIT 2 * ?2) \
      SELECT t.id FROM tree t JOIN execution e ON e.id = t.id WHERE e.status >= 7 \
      AND NOT EXISTS (SELECT 1 FROM execution c INDEXED BY execution_by_run WHERE c.run = t.id) \
-     AND NOT EXISTS (SELECT 1 FROM run r WHERE r.execution = t.id AND r.open) LIMIT ?2";
+     AND NOT EXISTS (SELECT 1 FROM run r WHERE r.execution IN (t.id, e.run) AND r.open) \
+     LIMIT ?2";
 
 /// What belongs to an execution, and then itself.
 const BELONGINGS: &[&str] = &[

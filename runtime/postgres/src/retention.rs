@@ -40,7 +40,8 @@ const LEAVES: &str = "WITH RECURSIVE root (id) AS (\
      SELECT f.id FROM found f \
      WHERE NOT EXISTS (SELECT FROM execution_live c WHERE c.run = f.id))) \
      AND e.status * 1 >= 7 \
-     AND NOT EXISTS (SELECT FROM run_live r WHERE r.execution = e.id AND r.open) \
+     AND NOT EXISTS (\
+     SELECT FROM run_live r WHERE r.execution = ANY(ARRAY[e.id, e.run]) AND r.open) \
      ORDER BY e.id FOR UPDATE OF e SKIP LOCKED";
 
 /// What belongs to executions, and then themselves.
