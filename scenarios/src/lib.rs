@@ -93,6 +93,7 @@ pub static SCENARIOS: &[Scenario] = &[
     workflow::a_window_through_crashes::SCENARIO,
     workflow::branches_that_meet_at_once::SCENARIO,
     workflow::items_that_end_at_once::SCENARIO,
+    workflow::retention_meets_an_open_run::SCENARIO,
     workflow::runs_in_runs::SCENARIO,
     worker::a_beat_that_comes_late::SCENARIO,
     worker::clocks_apart::SCENARIO,

@@ -13,6 +13,7 @@ use steadfast_services::assembly::{Doors, open_doors, start_executor};
 use steadfast_services::port::Runner;
 use steadfast_services::service::control::{self, QueueChange};
 use steadfast_services::service::heartbeat::Introduction;
+use steadfast_services::service::retention;
 use steadfast_services::service::work::{StopSignals, WorkerConfig, work};
 use tokio_util::sync::CancellationToken;
 
@@ -75,6 +76,7 @@ enum Operation {
     ChangeQueues,
     Cordon,
     Drain,
+    Retain,
 }
 
 /// A running deployment. Clones are the same.
@@ -371,6 +373,17 @@ impl Deployment {
         self.world().strike_node(Fault::Cancel, Node::WORLD);
         self.operate(Operation::Cancel, id.0, move |env| async move {
             control::cancel(&env, id).await.is_ok()
+        })
+        .await
+    }
+
+    /// Lets go of everything that ended longer ago than `keep`, by the service that executors run.
+    /// Whether it was done.
+    pub async fn retain(&self, keep: Duration) -> bool {
+        self.world().strike_node(Fault::Retention, Node::WORLD);
+        let keep = Span::from(keep);
+        self.operate(Operation::Retain, 0, move |env| async move {
+            retention::retain(&env, keep).await.is_ok()
         })
         .await
     }

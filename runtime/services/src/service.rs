@@ -9,6 +9,7 @@ pub mod dead_letter;
 pub mod dispatch;
 pub mod drain;
 pub mod heartbeat;
+pub mod retention;
 pub mod submit;
 pub mod sweep;
 pub mod work;

@@ -97,6 +97,8 @@ pub struct Options {
     pub defaults: PolicyDefaults,
     /// How many inputs one transaction takes at the most.
     pub batch_size: usize,
+    /// How long what is over is kept; `None` keeps everything.
+    pub retention: Option<Span>,
     /// The worker's name.
     pub worker_name: String,
     /// How many executions run at once.
@@ -126,6 +128,7 @@ impl Default for Options {
             settings: Settings::DEFAULT,
             defaults: PolicyDefaults::default(),
             batch_size: 256,
+            retention: None,
             worker_name: String::from("local"),
             capacity: u32::try_from(cores * 4).unwrap_or(4),
             labels: BTreeMap::new(),
@@ -367,6 +370,7 @@ fn local_env(options: &Options, at: Place, catalog: Catalog) -> Result<LocalEnv,
         _directory: at.directory,
         settings: options.settings,
         batch_size: options.batch_size,
+        retention: options.retention,
         definitions: Definitions::new(catalog, options.defaults),
         counters: Counters::default(),
         alarm: Alarm::default(),
@@ -396,6 +400,18 @@ async fn store_definitions(env: &LocalEnv, roles: Roles) -> Result<(), OpenError
     Ok(())
 }
 
+/// Says again and again that this process has its definitions, so that they stay in the store as
+/// long as something may be pinned to them here.
+async fn keep_definitions(env: LocalEnv) {
+    use steadfast_services::port::Env;
+    loop {
+        env.sleep(Span::from_secs(3600)).await;
+        if let Err(error) = env.store().put_definitions(&env.definitions().to_store()).await {
+            tracing::warn!(%error, "the definitions were not seen to; they are in an hour");
+        }
+    }
+}
+
 fn assemble(
     env: LocalEnv,
     options: &Options,
@@ -403,6 +419,12 @@ fn assemble(
     handlers: BTreeMap<ActionRef, Handler>,
 ) -> Engine {
     let doors = open_doors(&env);
+    {
+        use steadfast_services::port::Env;
+        let stop = env.stop().clone();
+        let keeping = keep_definitions(env.clone());
+        env.spawn("definitions", async move { drop(stop.run_until_cancelled(keeping).await) });
+    }
     if options.roles.executor {
         start_executor(&env, env.stop());
     }

@@ -436,6 +436,14 @@ pub(super) const SAFETY: &[Mutant] = &[
         due: Due::Now,
     },
     Mutant {
+        name: "retention_goes_by_age_alone",
+        statement: "Retention lets go of whatever ended long enough ago, an ended child of an open \
+            run too.",
+        law: S29,
+        also: &[S15, S16, S24, S31],
+        due: Due::Now,
+    },
+    Mutant {
         name: "journal_records_another_time",
         statement: "The time written to the journal is read when the commit is made, instead of \
             being the one that the decision was given.",
