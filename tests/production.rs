@@ -9,6 +9,8 @@ mod program;
 mod start;
 #[path = "cli/support.rs"]
 mod support;
+#[path = "production/witness.rs"]
+mod witness;
 
 use std::collections::BTreeSet;
 

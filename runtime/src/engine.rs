@@ -8,6 +8,7 @@ mod definitions;
 mod env;
 mod runner;
 mod store;
+mod witness;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +40,7 @@ pub use counters::Counters;
 use env::LocalEnv;
 use runner::ActionRunner;
 pub use store::{AnyStore, AnyTransaction};
+pub use witness::{Witness, WitnessProgram, bear_witness};
 
 /// A running engine. Copies share it; it stops when [`Engine::shutdown`] is called.
 #[derive(Clone)]

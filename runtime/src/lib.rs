@@ -13,7 +13,7 @@ pub mod metrics;
 
 pub use engine::{
     AnyStore, Data, Durability, Engine, EngineBuilder, EngineError, OpenError, Options, Request,
-    Roles, Servers,
+    Roles, Servers, Witness, WitnessProgram, bear_witness,
 };
 pub use handler::{Context, HandlerError};
 pub use steadfast_core as core;

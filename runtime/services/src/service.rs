@@ -11,6 +11,7 @@ pub mod drain;
 pub mod heartbeat;
 pub mod submit;
 pub mod sweep;
+pub mod witness;
 pub mod work;
 
 use std::future::Future;

@@ -15,7 +15,7 @@ use steadfast_embedded::{DataDir, EmbeddedStore, InprocBroker};
 use steadfast_packs::{Catalog, Definition, PolicyDefaults, Problem, Sources};
 use steadfast_postgres::PostgresStore;
 use steadfast_rabbitmq::RabbitBroker;
-use steadfast_runner::{Guardian, LogStore, Runner as ProcessRunner, RunnerConfig};
+use steadfast_runner::{Guardian, LogStore, Runner as ProcessRunner, RunnerConfig, WitnessProgram};
 use steadfast_services::alarm::Alarm;
 use steadfast_services::assembly::{open_doors, start_executor};
 use steadfast_services::port::{Query, Runner, StoreError};
@@ -110,6 +110,9 @@ pub struct Options {
     pub kill_grace: Duration,
     /// How large a result may be, in bytes.
     pub max_result_bytes: usize,
+    /// What to start beside a worker on servers, so that it need not be waited for when it is
+    /// killed; it must call [`bear_witness`](crate::bear_witness).
+    pub witness: Option<WitnessProgram>,
 }
 
 impl Default for Options {
@@ -130,6 +133,7 @@ impl Default for Options {
             shutdown_timeout: Span::from_secs(30),
             kill_grace: Duration::from_secs(5),
             max_result_bytes: 1 << 20,
+            witness: None,
         }
     }
 }
@@ -284,7 +288,8 @@ fn load_catalog(
 
 fn start_processes(options: &Options, data: &DataDir) -> Result<ProcessRunner, OpenError> {
     let guardian = if options.roles.worker {
-        let guardian = Guardian::start(Some(data.lock_fd()), data.path());
+        let witness = options.witness.clone().filter(|_| options.servers.is_some());
+        let guardian = Guardian::start_with(Some(data.lock_fd()), data.path(), witness);
         Some(guardian.map_err(OpenError::Guardian)?)
     } else {
         None
@@ -334,14 +339,14 @@ async fn shared_env(
 }
 
 /// Where the state is, and what carries the hints.
-struct Place {
-    store: AnyStore,
-    broker: AnyBroker,
-    transport: Transport,
-    directory: Option<DataDir>,
+pub(super) struct Place {
+    pub(super) store: AnyStore,
+    pub(super) broker: AnyBroker,
+    pub(super) transport: Transport,
+    pub(super) directory: Option<DataDir>,
 }
 
-fn local_env(options: &Options, at: Place, catalog: Catalog) -> LocalEnv {
+pub(super) fn local_env(options: &Options, at: Place, catalog: Catalog) -> LocalEnv {
     LocalEnv::new(Shared {
         store: at.store,
         broker: at.broker,

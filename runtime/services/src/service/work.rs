@@ -68,6 +68,7 @@ pub async fn work<E: Env, R: Runner>(
             }
         };
         info!(worker = %id, "registered");
+        runner.serves(&id);
         let worker = Worker {
             runtimes: config.introduction.runtimes.clone(),
             attempts: Attempts::new(config.introduction.capacity),
@@ -371,8 +372,9 @@ impl<E: Env, R: Runner> Worker<E, R> {
     }
 
     async fn goodbye(&self) {
-        if let Err(error) = drain::leave(&self.env, &self.id).await {
-            warn!(%error, "could not say goodbye; the lease will end by itself");
+        match drain::leave(&self.env, &self.id).await {
+            Ok(()) => self.runner.has_left(),
+            Err(error) => warn!(%error, "could not say goodbye; the lease will end by itself"),
         }
     }
 }
