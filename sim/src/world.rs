@@ -18,6 +18,7 @@ use crate::process::Lives;
 use crate::promises::Promises;
 use crate::record::Record;
 use crate::sync::lock;
+use crate::witness::Pairs;
 use crate::{
     Case, Checker, Event, Fact, Kind, Node, Plan, Settings, SimTime, Stream, broker, cells,
     database, kinds,
@@ -49,6 +50,7 @@ pub(crate) struct Shared {
     pub(crate) database: Mutex<database::State>,
     pub(crate) broker: Mutex<broker::State>,
     pub(crate) physical: Mutex<Physical>,
+    pub(crate) pairs: Mutex<Pairs>,
     pub(crate) promises: Mutex<Promises>,
     submissions: AtomicU64,
     /// What is to be let go of before the world may end.
@@ -83,6 +85,7 @@ impl World {
             database: Mutex::new(database::State::with_bug(settings.planted)),
             broker: Mutex::default(),
             physical: Mutex::default(),
+            pairs: Mutex::default(),
             promises: Mutex::default(),
             submissions: AtomicU64::new(0),
             last_acts: Mutex::default(),

@@ -23,15 +23,14 @@ const SLACK: Duration = Duration::from_secs(2);
 fn the_slot_of_a_killed_worker_is_used_again_at_once() {
     let deployment = Deployment::new();
     let _server = deployment.serve();
-    let mut workers: BTreeMap<String, Running> = ["ada", "bob"]
-        .map(|name| (name.to_owned(), deployment.worker(name)))
-        .into();
+    let mut workers: BTreeMap<String, Running> =
+        ["ada", "bob"].map(|name| (name.to_owned(), deployment.worker(name))).into();
     let kills = std::env::var("STEADFAST_KILLS").ok().and_then(|text| text.parse().ok());
     let mut taken = Vec::new();
     for _ in 0..kills.unwrap_or(KILLS) {
         let execution = deployment.submit("t.held");
         let first = until_attempt(&deployment, execution, 1);
-        let name = holder(&deployment, execution);
+        let name = holder(&workers, &first);
         let worker = workers.remove(&name).expect("one of the two");
         let killed_at = wall_clock();
         worker.signal(Signal::KILL);
@@ -61,7 +60,10 @@ fn a_worker_whose_witness_is_killed_gets_another_and_loses_nothing() {
         eventually("another witness", || find_witness(worker.pid()).is_some_and(|w| w != witness));
     }
     let (pair, guardian) = memory(worker.pid());
-    println!("worker and witness have {} and {} KiB, and {} KiB of their own", pair.0, pair.1, guardian);
+    println!(
+        "worker and witness have {} and {} KiB, and {} KiB of their own",
+        pair.0, pair.1, guardian
+    );
     assert!(pair.1 < 64 * 1024, "a witness is small");
     assert_eq!(deployment.begun().len(), 1);
     // The last of them knows what the first was told.
@@ -123,10 +125,14 @@ fn until_attempt(deployment: &Deployment, execution: u64, attempt: u32) -> Begun
     found.expect("it was just found")
 }
 
-/// The worker that has an execution.
-fn holder(deployment: &Deployment, execution: u64) -> String {
-    let view = deployment.api("execution", &["get", &execution.to_string()]);
-    view["worker"].as_str().unwrap_or_else(|| panic!("no worker in {view}")).to_owned()
+/// The worker whose child an attempt's process is.
+fn holder(workers: &BTreeMap<String, Running>, begun: &Begun) -> String {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", begun.process)).expect("it is alive");
+    let parent =
+        stat.rsplit_once(") ").and_then(|(_, fields)| fields.split(' ').nth(1)?.parse().ok());
+    let is_it =
+        |(_, worker): &(&String, &Running)| Some(worker.pid().as_raw_nonzero().get()) == parent;
+    workers.iter().find(is_it).expect("one of the workers").0.clone()
 }
 
 fn witness_of(worker: Pid) -> Pid {
@@ -142,9 +148,9 @@ fn find_witness(worker: Pid) -> Option<Pid> {
         let named = || fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         alive && parent && named().starts_with(b"action-witness")
     };
-    let mut pids = fs::read_dir("/proc").expect("Linux").filter_map(|entry| {
-        entry.ok()?.file_name().to_str()?.parse().ok()
-    });
+    let mut pids = fs::read_dir("/proc")
+        .expect("Linux")
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     pids.find(is_one).and_then(Pid::from_raw)
 }
 

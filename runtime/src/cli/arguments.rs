@@ -478,11 +478,9 @@ impl Verb {
     /// What is logged unless `RUST_LOG` says otherwise.
     pub(crate) const fn usual_level(&self) -> &'static str {
         match self {
-            Self::Dev(_)
-            | Self::Executor(_)
-            | Self::Api(_)
-            | Self::Serve(_)
-            | Self::Witness(_) => "info",
+            Self::Dev(_) | Self::Executor(_) | Self::Api(_) | Self::Serve(_) | Self::Witness(_) => {
+                "info"
+            }
             Self::Worker(worker) if worker.verb.is_none() => "info",
             _ => "warn",
         }
@@ -497,8 +495,8 @@ impl Verb {
         {
             flags.push(("worker.capacity", "--capacity", capacity.to_string()));
         }
-        if let Self::Worker(Worker { name: Some(name), .. })
-        | Self::Witness(Witness { name, .. }) = self
+        if let Self::Worker(Worker { name: Some(name), .. }) | Self::Witness(Witness { name, .. }) =
+            self
         {
             flags.push(("worker.name", "--name", name.clone()));
         }

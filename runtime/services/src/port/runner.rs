@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::future::Future;
 
 use serde_json::Value;
-use steadfast_core::{Runtime, WorkerId};
 use steadfast_core::claim::Assignment;
 use steadfast_core::execution::Ending;
+use steadfast_core::{Runtime, WorkerId};
 use tokio_util::sync::CancellationToken;
 
 /// Carries attempts out on one worker.
