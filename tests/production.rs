@@ -11,6 +11,8 @@ mod start;
 mod support;
 #[path = "production/witness.rs"]
 mod witness;
+#[path = "production/workers.rs"]
+mod workers;
 
 use std::collections::BTreeSet;
 

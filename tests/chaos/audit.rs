@@ -82,7 +82,7 @@ pub(crate) fn judge(notes: &[Note], settings: &Settings) -> Result<(History, Sna
     let (mut history, mut after) = (History::new(), Snapshot::new());
     for xid in order {
         let rows = &by_transaction[xid];
-        let at = Timestamp::from_micros(rows[0].at);
+        let at = decided_at(rows, &after);
         history
             .commit(&mut after, at, None, &writes(rows))
             .map_err(|conflict| format!("transaction {xid}: {conflict}"))?;
@@ -94,6 +94,16 @@ pub(crate) fn judge(notes: &[Note], settings: &Settings) -> Result<(History, Sna
     law::check_snapshot(&after).map_err(|broken| format!("at the end: {broken}"))?;
     law::check_history(&history).map_err(|broken| format!("as a whole: {broken}"))?;
     Ok((history, after))
+}
+
+/// When it was decided: some rows say so; else when its first row was noted, a little later.
+fn decided_at(notes: &[&Note], before: &Snapshot) -> Timestamp {
+    let said = notes.iter().filter(|note| note.table == "execution").find_map(|note| {
+        let after = execution(&Row(&note.row));
+        let over = before.execution(after.id).is_some_and(|before| before.ended_at.is_some());
+        after.ended_at.filter(|_| !over).or(note.new.then_some(after.created_at))
+    });
+    said.unwrap_or_else(|| Timestamp::from_micros(notes[0].at))
 }
 
 fn writes(notes: &[&Note]) -> Writes {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -44,7 +45,10 @@ pub(crate) struct Fleet {
     processes: BTreeMap<String, Running>,
     pooler: PgBouncer,
     pub(crate) database: Postgres,
-    pub(crate) broker: RabbitServer,
+    /// None while it is being restarted.
+    broker: Option<RabbitServer>,
+    restarting: Option<JoinHandle<RabbitServer>>,
+    broker_url: String,
     api: u16,
     submitted: u64,
     /// What has not been accepted yet: its key and its action.
@@ -78,7 +82,9 @@ impl Fleet {
             processes: BTreeMap::new(),
             pooler,
             database,
-            broker,
+            broker_url: broker.url(),
+            broker: Some(broker),
+            restarting: None,
             api,
             submitted: 0,
             waiting: Vec::new(),
@@ -91,8 +97,8 @@ impl Fleet {
         for name in ["server", "executor", "ada", "bob", "cyd"] {
             fleet.launch(name);
         }
-        for (_, process) in &mut fleet.processes {
-            process.until("steadfast: ");
+        for (name, process) in &mut fleet.processes {
+            process.until(if name == "server" { "steadfast listens on" } else { "is up" });
         }
         fleet
     }
@@ -103,7 +109,7 @@ impl Fleet {
             .env("STEADFAST__TRANSPORT", "rabbitmq")
             .env("STEADFAST__EXECUTOR__MAX_LOST_ATTEMPTS", "1000")
             .env("DATABASE_URL", self.pooler.url("steadfast"))
-            .env("AMQP_URL", self.broker.url())
+            .env("AMQP_URL", &self.broker_url)
     }
 
     /// The names of the workers.
@@ -160,10 +166,32 @@ impl Fleet {
         self.database.start_again().expect("it starts");
     }
 
+    /// Restarts the broker, which takes many seconds, while everything else goes on.
+    pub(crate) fn restart_broker(&mut self) {
+        self.await_broker(false);
+        let Some(mut broker) = self.broker.take() else { return };
+        #[expect(clippy::disallowed_methods, reason = "a real broker is waited for")]
+        let restarting = std::thread::spawn(move || {
+            broker.restart().expect("it comes back");
+            broker
+        });
+        self.restarting = Some(restarting);
+    }
+
+    /// Takes the broker back from a restart that is over, or in any case.
+    pub(crate) fn await_broker(&mut self, in_any_case: bool) {
+        if self.restarting.as_ref().is_some_and(|thread| in_any_case || thread.is_finished())
+            && let Some(thread) = self.restarting.take()
+        {
+            self.broker = Some(thread.join().expect("it came back"));
+        }
+    }
+
     /// Lets the broker close every connection.
-    pub(crate) fn close_connections(&self) {
-        let closed = self.broker.rabbitmqctl(&["close_all_connections", "chaos"]);
-        if let Err(error) = closed {
+    pub(crate) fn close_connections(&mut self) {
+        self.await_broker(false);
+        let Some(broker) = &self.broker else { return };
+        if let Err(error) = broker.rabbitmqctl(&["close_all_connections", "chaos"]) {
             println!("  ({error})");
         }
     }

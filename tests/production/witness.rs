@@ -115,7 +115,7 @@ fn a_frozen_worker_is_not_taken_for_dead_before_its_lease_ends() {
     });
 }
 
-fn until_attempt(deployment: &Deployment, execution: u64, attempt: u32) -> Begun {
+pub(crate) fn until_attempt(deployment: &Deployment, execution: u64, attempt: u32) -> Begun {
     let mut found = None;
     eventually(&format!("attempt {attempt} of {execution}"), || {
         let begun = deployment.begun_in_detail();
@@ -125,13 +125,10 @@ fn until_attempt(deployment: &Deployment, execution: u64, attempt: u32) -> Begun
     found.expect("it was just found")
 }
 
-/// The worker whose child an attempt's process is.
+/// The worker that has begun an attempt.
 fn holder(workers: &BTreeMap<String, Running>, begun: &Begun) -> String {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", begun.process)).expect("it is alive");
-    let parent =
-        stat.rsplit_once(") ").and_then(|(_, fields)| fields.split(' ').nth(1)?.parse().ok());
     let is_it =
-        |(_, worker): &(&String, &Running)| Some(worker.pid().as_raw_nonzero().get()) == parent;
+        |(_, worker): &(&String, &Running)| worker.pid().as_raw_nonzero().get() == begun.worker;
     workers.iter().find(is_it).expect("one of the workers").0.clone()
 }
 
