@@ -37,7 +37,7 @@ pub struct Guardian {
 struct Inner {
     mark: String,
     scratch: PathBuf,
-    // Dropped first, so that both work at the same time when the engine ends.
+    // Dropped first: it is the faster one, and leaves the other nothing to do.
     witness: Option<Watch>,
     shell: Watch,
 }

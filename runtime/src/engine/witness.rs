@@ -8,6 +8,7 @@ use steadfast_packs::Catalog;
 use steadfast_postgres::PostgresStore;
 use steadfast_rabbitmq::RabbitBroker;
 pub use steadfast_runner::{Witness, WitnessProgram};
+use steadfast_services::port::StoreError;
 use steadfast_services::service::witness;
 
 use super::broker::AnyBroker;
@@ -65,8 +66,9 @@ async fn reach(options: &Options, servers: Servers) -> Result<LocalEnv, OpenErro
             Ok(Err(_)) | Err(_) => RabbitBroker::start(servers.message_queue.clone()),
         }
     };
-    let tries = u32::try_from(Duration::from(options.settings.lease.times(3)).as_millis() / 200);
-    let (store, broker) = tokio::join!(open(&servers, tries.unwrap_or(u32::MAX)), broker);
+    // By then the lease has ended by itself.
+    let patience = Duration::from(options.settings.lease.times(3));
+    let (store, broker) = tokio::join!(open(&servers, patience), broker);
     let at = Place {
         store: AnyStore::Postgres(store?),
         broker: AnyBroker::Rabbit(broker?),
@@ -76,15 +78,18 @@ async fn reach(options: &Options, servers: Servers) -> Result<LocalEnv, OpenErro
     Ok(local_env(options, at, Catalog::default()))
 }
 
-async fn open(servers: &Servers, mut tries: u32) -> Result<PostgresStore, OpenError> {
+async fn open(servers: &Servers, patience: Duration) -> Result<PostgresStore, OpenError> {
     let options = steadfast_postgres::Options { connections: 1, ..servers.database.clone() };
-    loop {
-        match PostgresStore::open(&servers.database_url, options.clone()).await {
-            Ok(store) => return Ok(store),
-            Err(error) if tries == 0 => return Err(error.into()),
-            Err(error) => tracing::warn!(%error, "the witness cannot reach the database"),
+    let opening = async {
+        loop {
+            match PostgresStore::open(&servers.database_url, options.clone()).await {
+                Ok(store) => return store,
+                Err(error) => tracing::warn!(%error, "the witness cannot reach the database"),
+            }
+            tokio::time::sleep(AGAIN).await;
         }
-        tries -= 1;
-        tokio::time::sleep(AGAIN).await;
-    }
+    };
+    let opened = tokio::time::timeout(patience, opening).await;
+    opened
+        .map_err(|_| OpenError::Store(StoreError::Unavailable(String::from("it does not answer"))))
 }
