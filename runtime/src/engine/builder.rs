@@ -15,7 +15,7 @@ use steadfast_embedded::{DataDir, EmbeddedStore, InprocBroker};
 use steadfast_packs::{Catalog, Definition, PolicyDefaults, Problem, Sources};
 use steadfast_postgres::PostgresStore;
 use steadfast_rabbitmq::RabbitBroker;
-use steadfast_runner::{Guardian, LogStore, Runner as ProcessRunner, RunnerConfig};
+use steadfast_runner::{Guardian, LogStore, Runner as ProcessRunner, RunnerConfig, WitnessProgram};
 use steadfast_services::alarm::Alarm;
 use steadfast_services::assembly::{open_doors, start_executor};
 use steadfast_services::port::{Query, Runner, StoreError};
@@ -115,6 +115,9 @@ pub struct Options {
     pub max_result_bytes: usize,
     /// Where this process writes down what it decides; `None` = nowhere.
     pub journal: Option<JournalOptions>,
+    /// What to start beside a worker on servers, so that it need not be waited for when it is
+    /// killed; it must call [`bear_witness`](crate::bear_witness).
+    pub witness: Option<WitnessProgram>,
 }
 
 impl Default for Options {
@@ -137,6 +140,7 @@ impl Default for Options {
             kill_grace: Duration::from_secs(5),
             max_result_bytes: 1 << 20,
             journal: None,
+            witness: None,
         }
     }
 }
@@ -294,7 +298,8 @@ fn load_catalog(
 
 fn start_processes(options: &Options, data: &DataDir) -> Result<ProcessRunner, OpenError> {
     let guardian = if options.roles.worker {
-        let guardian = Guardian::start(Some(data.lock_fd()), data.path());
+        let witness = options.witness.clone().filter(|_| options.servers.is_some());
+        let guardian = Guardian::start_with(Some(data.lock_fd()), data.path(), witness);
         Some(guardian.map_err(OpenError::Guardian)?)
     } else {
         None
@@ -344,14 +349,18 @@ async fn shared_env(
 }
 
 /// Where the state is, and what carries the hints.
-struct Place {
-    store: AnyStore,
-    broker: AnyBroker,
-    transport: Transport,
-    directory: Option<DataDir>,
+pub(super) struct Place {
+    pub(super) store: AnyStore,
+    pub(super) broker: AnyBroker,
+    pub(super) transport: Transport,
+    pub(super) directory: Option<DataDir>,
 }
 
-fn local_env(options: &Options, at: Place, catalog: Catalog) -> Result<LocalEnv, OpenError> {
+pub(super) fn local_env(
+    options: &Options,
+    at: Place,
+    catalog: Catalog,
+) -> Result<LocalEnv, OpenError> {
     let journal = match &options.journal {
         Some(journal) => {
             // No two processes have the same name at the same time, and none comes back to a file.
