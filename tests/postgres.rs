@@ -3,6 +3,8 @@
 
 #[path = "contract/services.rs"]
 mod services;
+#[path = "contract/stage.rs"]
+mod stage;
 #[path = "contract/store/mod.rs"]
 mod store;
 

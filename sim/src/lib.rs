@@ -42,6 +42,7 @@ mod promises;
 mod record;
 mod report;
 mod run;
+pub mod stage;
 mod story;
 mod stream;
 mod sync;
