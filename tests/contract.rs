@@ -4,10 +4,18 @@
 
 #[path = "contract/broker.rs"]
 mod broker;
+#[path = "faults/broker.rs"]
+mod broker_faults;
+#[path = "faults/simulated_broker.rs"]
+mod broker_faults_simulated;
 #[path = "differential/mod.rs"]
 mod differential;
 #[path = "differential/embedded.rs"]
 mod differential_embedded;
+#[path = "faults/store.rs"]
+mod faults;
+#[path = "faults/simulated.rs"]
+mod faults_simulated;
 #[path = "contract/services.rs"]
 mod services;
 #[path = "contract/simulated.rs"]

@@ -4,6 +4,10 @@
 
 #[path = "contract/broker.rs"]
 mod broker;
+#[path = "faults/broker.rs"]
+mod broker_faults;
+#[path = "faults/rabbitmq.rs"]
+mod broker_faults_rabbitmq;
 #[path = "contract/stage.rs"]
 mod stage;
 #[path = "rabbitmq/support.rs"]

@@ -10,7 +10,7 @@ use steadfast_sim::{Outcome, Process, Settings, SimBroker, SimStore, report, sta
 use crate::store::random;
 
 /// How long anything may be under way, one way, in the worlds that a clause is tried in.
-const DELAYS: [Duration; 3] =
+pub(crate) const DELAYS: [Duration; 3] =
     [Duration::ZERO, Duration::from_micros(300), Duration::from_millis(9)];
 
 fn held(outcome: &Outcome) {

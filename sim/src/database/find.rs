@@ -142,8 +142,9 @@ impl State {
     }
 
     pub(super) fn find_lines(&self, limit: u32) -> Vec<QueueKey> {
-        let waiting = |key: &&QueueKey| self.rows.executions.line(key).next().is_some();
-        self.rows.queues.keys().filter(waiting).take(limit as usize).cloned().collect()
+        let waiting = self.rows.executions.in_status(Status::Queued);
+        let lines: BTreeSet<QueueKey> = waiting.map(|e| e.queue.clone()).collect();
+        lines.into_iter().take(limit as usize).collect()
     }
 
     pub(super) fn find_ready(&self) -> Vec<Runtime> {

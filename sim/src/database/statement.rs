@@ -209,12 +209,11 @@ impl SimTransaction {
         runs: &[ExecutionId],
         per_run: u32,
     ) -> Load<Vec<Execution>> {
-        self.lock_executions(
-            Statement::EndedChildren,
-            |state| state.find_ended_children(runs, per_run),
-            |execution| !execution.folded,
-        )
-        .await
+        let find = |state: &State| state.find_ended_children(runs, per_run);
+        let is_unfolded = |execution: &Execution| !execution.folded;
+        let mut rows = self.lock_executions(Statement::EndedChildren, find, is_unfolded).await?;
+        rows.sort_by_key(|row| (row.parent(), row.id));
+        Ok(rows)
     }
 
     async fn lock_executions(
