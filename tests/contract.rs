@@ -10,8 +10,12 @@ mod broker_faults;
 mod broker_faults_simulated;
 #[path = "differential/mod.rs"]
 mod differential;
+#[path = "differential/broker.rs"]
+mod differential_brokers;
 #[path = "differential/embedded.rs"]
 mod differential_embedded;
+#[path = "differential/in_process.rs"]
+mod differential_in_process;
 #[path = "faults/store.rs"]
 mod faults;
 #[path = "faults/simulated.rs"]

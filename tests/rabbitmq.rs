@@ -8,6 +8,10 @@ mod broker;
 mod broker_faults;
 #[path = "faults/rabbitmq.rs"]
 mod broker_faults_rabbitmq;
+#[path = "differential/broker.rs"]
+mod differential_brokers;
+#[path = "differential/rabbitmq.rs"]
+mod differential_rabbitmq;
 #[path = "contract/stage.rs"]
 mod stage;
 #[path = "rabbitmq/support.rs"]
