@@ -9,7 +9,7 @@ use steadfast_core::decision::{Message, Settle};
 use steadfast_rabbitmq::{Options, RabbitBroker, inspect};
 use steadfast_services::port::{Broker as _, Committed, StoreError, Topic};
 
-use crate::contract::{advance, is_idle, offer, publish, receive, seen, settle, subscribe, worker};
+use crate::broker::{advance, is_idle, offer, publish, receive, seen, settle, subscribe, worker};
 use crate::support::{channel, options, shared, take, throw, until};
 
 fn header<'a>(headers: Option<&'a FieldTable>, name: &str) -> &'a AMQPValue {

@@ -432,7 +432,7 @@ fn assemble(
         use steadfast_services::port::Env;
         let stop = env.stop().clone();
         let keeping = keep_definitions(env.clone());
-        env.spawn("definitions", async move { drop(stop.run_until_cancelled(keeping).await) });
+        env.spawn("definitions", async move { let _ = stop.run_until_cancelled(keeping).await; });
     }
     if options.roles.executor {
         start_executor(&env, env.stop());

@@ -75,7 +75,7 @@ async fn reach(options: &Options, servers: Servers) -> Result<LocalEnv, OpenErro
         transport: Transport::Rabbitmq,
         directory: None,
     };
-    Ok(local_env(options, at, Catalog::default()))
+    local_env(options, at, Catalog::default())
 }
 
 async fn open(servers: &Servers, patience: Duration) -> Result<PostgresStore, OpenError> {

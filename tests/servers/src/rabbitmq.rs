@@ -49,13 +49,19 @@ impl RabbitServer {
         // In the foreground and by us: the one that Erlang would start stays when its node is gone.
         let mut command = Command::new(mapper);
         command.args(["-port", &mapper_port.to_string(), "-address", "127.0.0.1"]);
-        let mut mapper = Daemon::start(command, &directory.path().join("epmd.log"))?;
+        let mut mapper = Daemon::start(command, directory.path(), "epmd.log", Signal::KILL)?;
         mapper.wait_until(PATIENCE, || answers(mapper_port))?;
         let (port, distribution_port) = (free_port()?, free_port()?);
         let mut server =
             Self { node: None, _mapper: mapper, port, distribution_port, mapper_port, directory };
         server.launch()?;
         Ok(server)
+    }
+
+    /// The directory that it lives in.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        self.directory.path()
     }
 
     /// The address for `user`, at the virtual host `/`.
@@ -77,7 +83,7 @@ impl RabbitServer {
     /// [`Failure`], if it does not start.
     pub fn launch(&mut self) -> Result<(), Failure> {
         let command = self.command("rabbitmq-server")?;
-        let mut node = Daemon::start(command, &self.directory.path().join("node.log"))?;
+        let mut node = Daemon::start(command, self.directory.path(), "node.log", Signal::KILL)?;
         let port = self.port;
         node.wait_until(PATIENCE, || answers(port))?;
         self.node = Some(node);
