@@ -3,6 +3,8 @@
 
 #[path = "production/deployment.rs"]
 mod deployment;
+#[path = "production/doctor.rs"]
+mod doctor;
 #[path = "support/mod.rs"]
 mod program;
 #[path = "production/start.rs"]

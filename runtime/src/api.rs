@@ -12,6 +12,7 @@ mod health;
 mod inspect;
 mod model;
 mod openapi;
+mod parked;
 mod problem;
 mod server;
 mod stream;

@@ -52,10 +52,19 @@ pub(crate) struct Config {
 }
 
 /// The section `database`, apart from the address.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Database {
+    /// A way around the pooler, if there is one.
+    pub(crate) direct_url: Option<String>,
     pub(crate) max_connections: u32,
     pub(crate) acquire_timeout: Duration,
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The address holds a password.
+        f.debug_struct("Database").field("max_connections", &self.max_connections).finish()
+    }
 }
 
 /// The section `message_queue`.
@@ -152,6 +161,7 @@ impl Config {
             warnings: layers.warnings.clone(),
             database_url: layers.text("database.url"),
             database: Database {
+                direct_url: layers.text("database.direct_url"),
                 max_connections: layers.count("database.max_connections").unwrap_or(10),
                 acquire_timeout: layers.span("database.acquire_timeout_seconds").into(),
             },

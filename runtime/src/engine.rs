@@ -6,6 +6,7 @@ mod builder;
 mod counters;
 mod definitions;
 mod env;
+mod measures;
 mod runner;
 mod store;
 
@@ -38,6 +39,7 @@ pub use builder::{Data, Durability, EngineBuilder, OpenError, Options, Roles, Se
 pub use counters::Counters;
 use env::LocalEnv;
 use runner::ActionRunner;
+pub(crate) use steadfast_rabbitmq::Verdict;
 pub use store::{AnyStore, AnyTransaction};
 
 /// A running engine. Copies share it; it stops when [`Engine::shutdown`] is called.

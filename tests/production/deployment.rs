@@ -118,6 +118,21 @@ impl Deployment {
         text.lines().map(numbers).collect()
     }
 
+    /// The database server.
+    pub(crate) fn database(&self) -> &Postgres {
+        &self.database
+    }
+
+    /// Where the database is.
+    pub(crate) fn database_url(&self) -> &str {
+        &self.database_url
+    }
+
+    /// The message broker.
+    pub(crate) fn broker(&self) -> &RabbitServer {
+        self.broker.as_ref().expect("it was not stopped")
+    }
+
     /// Takes the broker away for good.
     pub(crate) fn stop_the_broker(&mut self) {
         self.broker.take().expect("it is there").stop().expect("it stops");

@@ -9,6 +9,7 @@ mod args;
 mod code;
 mod error;
 mod ids;
+mod inspect;
 mod open;
 mod options;
 mod query;
@@ -21,6 +22,7 @@ mod text;
 mod transaction;
 
 pub use error::OpenError;
+pub use inspect::{Found, hears, inspect};
 pub use open::SCHEMA_VERSION;
 pub use options::Options;
 pub use store::PostgresStore;

@@ -88,7 +88,7 @@ async fn begin(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(|_| ())
 }
 
-async fn check_server(connection: &mut PgConnection, at: &str) -> Result<(), OpenError> {
+pub(crate) async fn check_server(connection: &mut PgConnection, at: &str) -> Result<(), OpenError> {
     let sql = "SELECT current_setting('server_version_num')::int8, \
                current_setting('server_version'), current_setting('server_encoding'), \
                current_setting('fsync')";
@@ -142,7 +142,7 @@ const FIRST: &str = "CREATE SCHEMA IF NOT EXISTS steadfast; \
      applied_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp())";
 
 /// The newest migration that was run; 0 if none was.
-async fn schema(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+pub(crate) async fn schema(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
     let known = "SELECT to_regclass('steadfast.migration') IS NOT NULL";
     let row = sqlx::raw_sql(known).fetch_one(&mut *connection).await?;
     if !row.try_get::<bool, _>(0)? {

@@ -14,7 +14,7 @@ use crate::letter::Letter;
 use crate::link::Link;
 use crate::options::Options;
 use crate::problem::Problem;
-use crate::session::Fate;
+use crate::session::{Fate, Session};
 use crate::subscription::RabbitSubscription;
 use crate::topology::{Item, Names, key_of};
 
@@ -131,6 +131,23 @@ impl RabbitBroker {
             parked: read(&counters.parked),
             delayed: read(&counters.delayed),
         }
+    }
+
+    pub(crate) fn session(&self) -> Result<Arc<Session>, Problem> {
+        self.shared.link.session()
+    }
+
+    pub(crate) fn names(&self) -> &Names {
+        &self.shared.names
+    }
+
+    pub(crate) fn new_id(&self) -> String {
+        self.shared.new_id()
+    }
+
+    /// How long an answer is waited for.
+    pub(crate) fn patience(&self) -> std::time::Duration {
+        self.shared.options.confirm_timeout
     }
 
     /// The queue of a topic.

@@ -63,7 +63,7 @@ pub(crate) enum Verb {
         /// Which execution.
         id: Id,
     },
-    /// Check configuration, data directory, interpreters, clock and API.
+    /// Check configuration, data directory, servers, interpreters, clock and API.
     Doctor(Doctor),
     /// Measure throughput and latency on the embedded store.
     Bench(Bench),
@@ -75,7 +75,7 @@ pub(crate) enum Verb {
     Api(Serve),
     /// Be a production executor and API server.
     Serve(Serve),
-    /// Messages that were put aside (not built yet).
+    /// Look at messages that were put aside, hand them in again or give them up, through the API.
     Parked {
         #[command(subcommand)]
         verb: Parked,
@@ -437,26 +437,6 @@ pub(crate) enum Parked {
 }
 
 impl Verb {
-    /// The name of a verb that exists in name only.
-    pub(crate) fn unbuilt(&self) -> Option<&'static str> {
-        match self {
-            Self::Parked { .. } => Some("parked"),
-            Self::Run(_)
-            | Self::Dev(_)
-            | Self::Pack { .. }
-            | Self::Execution { .. }
-            | Self::Queue { .. }
-            | Self::Worker(_)
-            | Self::Explain { .. }
-            | Self::Doctor(_)
-            | Self::Bench(_)
-            | Self::Migrate
-            | Self::Executor(_)
-            | Self::Api(_)
-            | Self::Serve(_) => None,
-        }
-    }
-
     /// What is logged unless `RUST_LOG` says otherwise.
     pub(crate) const fn usual_level(&self) -> &'static str {
         match self {

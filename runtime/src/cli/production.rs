@@ -178,11 +178,6 @@ fn prepare(
 
 /// The servers that the configuration names.
 fn servers(config: &Config) -> Result<Servers, Failure> {
-    let missing = |key: &str, variable: &str, form: &str| {
-        Failure::usage(format!(
-            "`{key}` is not set, and this verb needs it; set it, or {variable}, to {form}"
-        ))
-    };
     if config.transport != "rabbitmq" {
         return Err(Failure::usage(format!(
             "`transport` is `{}`, and production processes need `rabbitmq`; set it in the \
@@ -190,30 +185,43 @@ fn servers(config: &Config) -> Result<Servers, Failure> {
             config.transport
         )));
     }
-    let database_url = config.database_url.clone().filter(|url| !url.starts_with("sqlite:"));
-    let database_url = database_url.ok_or_else(|| {
+    let (database_url, database) = database(config)?;
+    Ok(Servers { database_url, database, message_queue: message_queue(config)? })
+}
+
+fn missing(key: &str, variable: &str, form: &str) -> Failure {
+    Failure::usage(format!(
+        "`{key}` is not set, and this verb needs it; set it, or {variable}, to {form}"
+    ))
+}
+
+/// The database that the configuration names.
+pub(crate) fn database(config: &Config) -> Result<(String, postgres::Options), Failure> {
+    let url = config.database_url.clone().filter(|url| !url.starts_with("sqlite:"));
+    let url = url.ok_or_else(|| {
         missing("database.url", "DATABASE_URL", "postgres://USER:PASSWORD@HOST:PORT/DATABASE")
     })?;
+    let options = postgres::Options {
+        connections: config.database.max_connections,
+        acquire_timeout: config.database.acquire_timeout,
+        migrate: false,
+        ..postgres::Options::default()
+    };
+    Ok((url, options))
+}
+
+/// The broker that the configuration names.
+pub(crate) fn message_queue(config: &Config) -> Result<rabbitmq::Options, Failure> {
     let queue = &config.message_queue;
-    let url = queue.url.clone();
-    let url = url.ok_or_else(|| {
+    let url = queue.url.clone().ok_or_else(|| {
         missing("message_queue.url", "AMQP_URL", "amqp://USER:PASSWORD@HOST:PORT/VHOST")
     })?;
-    Ok(Servers {
-        database_url,
-        database: postgres::Options {
-            connections: config.database.max_connections,
-            acquire_timeout: config.database.acquire_timeout,
-            migrate: false,
-            ..postgres::Options::default()
-        },
-        message_queue: rabbitmq::Options {
-            prefetch: u16::try_from(queue.prefetch).unwrap_or(u16::MAX),
-            confirm_timeout: queue.confirm_timeout,
-            worker_queue_ttl: queue.worker_queue_ttl,
-            dead_letter_exchange: queue.dead_letter_exchange.clone(),
-            dead_letter_ttl: queue.dead_letter_ttl,
-            ..rabbitmq::Options::new(url)
-        },
+    Ok(rabbitmq::Options {
+        prefetch: u16::try_from(queue.prefetch).unwrap_or(u16::MAX),
+        confirm_timeout: queue.confirm_timeout,
+        worker_queue_ttl: queue.worker_queue_ttl,
+        dead_letter_exchange: queue.dead_letter_exchange.clone(),
+        dead_letter_ttl: queue.dead_letter_ttl,
+        ..rabbitmq::Options::new(url)
     })
 }

@@ -28,6 +28,7 @@ use super::broker::AnyBroker;
 use super::counters::Counters;
 use super::definitions::Definitions;
 use super::env::{LocalEnv, Shared, wall_clock};
+use super::measures::Measures;
 use super::runner::ActionRunner;
 use super::store::AnyStore;
 use super::{Engine, Inner};
@@ -351,6 +352,7 @@ fn local_env(options: &Options, at: Place, catalog: Catalog) -> LocalEnv {
         batch_size: options.batch_size,
         definitions: Definitions::new(catalog, options.defaults),
         counters: Counters::default(),
+        measures: Measures::default(),
         alarm: Alarm::default(),
         draws: AtomicU64::new(wall_clock().as_micros()),
         stop: CancellationToken::new(),

@@ -62,6 +62,11 @@ pub trait Env: Clone + Send + Sync + 'static {
     /// Counts something that operators watch.
     fn count(&self, counter: Counter, by: u64);
 
+    /// Notes how long something took that operators watch.
+    fn measure(&self, measure: Measure, took: Span) {
+        let _ = (measure, took);
+    }
+
     /// The bug of the catalogue that is planted in this world, by its name. Nobody asks unless
     /// the world is simulated; ask with [`is_planted`].
     fn planted(&self) -> Option<&'static str> {
@@ -85,6 +90,19 @@ pub trait Workflow: Send + Sync {
     fn evaluator(&self) -> &dyn Evaluator;
 }
 
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Measure {
+    /// From the moment an execution had its slot until it was given to a worker.
+    Dispatch,
+    /// From the end of an attempt until the commit that frees its slot.
+    SlotRelease,
+    /// From a deadline until the engine ended what had missed it.
+    TimeoutDetection,
+    /// From a commit until the broker had confirmed its messages.
+    Outbox,
+}
+
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Counter {
@@ -106,11 +124,15 @@ pub enum Counter {
     FencedWrites,
     /// An attempt was taken from a lost worker.
     RescuesWorkerLost,
+    /// An offer was taken back that a worker had left lying.
+    RescuesDeadLetter,
+    /// A message that no worker took in time.
+    DeadLetters,
     /// An execution waited too long for a slot.
     TimeoutsQueue,
     /// No worker was found for an execution.
     TimeoutsUnschedulable,
-    /// An attempt was ended by the engine after its timeout.
+    /// An attempt was ended after its timeout, by its worker or by the engine.
     TimeoutsRun,
     /// A row was touched and came out as it was.
     RedundantWritesSkipped,

@@ -20,8 +20,8 @@ use super::complete::Completer;
 use super::heartbeat::{self, Introduction};
 use super::{claim, drain};
 use crate::port::{
-    Broker, Delivery, Ended, Env, Held, Receipt, Runner, Settle, StoreError, Subscription, Topic,
-    is_planted,
+    Broker, Delivery, Ended, Env, Held, Measure, Receipt, Runner, Settle, StoreError, Subscription,
+    Topic, is_planted,
 };
 use attempts::Attempts;
 use lease::Lease;
@@ -292,8 +292,14 @@ impl<E: Env, R: Runner> Worker<E, R> {
             } else {
                 let Ended { ending, result, error } = ended;
                 let report = Report { execution, token, queue, ending, result, error };
-                if let Ok(Err(refusal)) = worker.completer.send(report).await {
-                    info!(%execution, %refusal, "a report was not taken");
+                let over = worker.env.now();
+                match worker.completer.send(report).await {
+                    Ok(Err(refusal)) => info!(%execution, %refusal, "a report was not taken"),
+                    Ok(Ok(_)) => {
+                        let lag = worker.env.now().since(over);
+                        worker.env.measure(Measure::SlotRelease, lag);
+                    }
+                    Err(_) => {}
                 }
             }
             worker.attempts.end(execution, token);
