@@ -3,6 +3,8 @@
 //! [`keys::KEYS`] lists every key; [`Config::load`] puts flags, environment, file, preset and
 //! defaults on top of each other, checks them, and hands out one typed value.
 
+#[cfg(test)]
+mod bounds;
 mod environment;
 mod keys;
 mod layers;
@@ -93,6 +95,8 @@ pub(crate) struct Executor {
     pub(crate) scheduled_timeout: Span,
     pub(crate) sweep_interval: Span,
     pub(crate) batch_size: usize,
+    /// How long what is over is kept.
+    pub(crate) retention: Span,
 }
 
 /// The section `worker`.
@@ -185,6 +189,7 @@ impl Config {
                 scheduled_timeout: layers.span("executor.scheduled_timeout"),
                 sweep_interval: layers.span("executor.sweep_interval"),
                 batch_size: layers.size("executor.batch_size"),
+                retention: Span::from_secs(layers.whole("executor.retention_days") * 24 * 3600),
             },
             worker: Worker {
                 name: layers.text("worker.name"),
@@ -241,6 +246,7 @@ impl Config {
             shutdown_timeout: self.worker.shutdown_timeout,
             kill_grace: self.worker.kill_grace,
             max_result_bytes: self.worker.max_result_bytes,
+            logs_kept: self.executor.retention,
             ..Options::default()
         }
     }

@@ -6,6 +6,7 @@ mod builder;
 mod counters;
 mod definitions;
 mod env;
+mod logs;
 mod measures;
 mod runner;
 mod store;

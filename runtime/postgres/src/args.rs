@@ -36,6 +36,11 @@ impl Args {
         self.add(text::written(text).into_owned())
     }
 
+    /// Bytes, as they are.
+    pub(crate) fn bytes(self, bytes: &[u8]) -> Self {
+        self.add(bytes.to_vec())
+    }
+
     /// Numbers, as one array.
     pub(crate) fn ints(self, numbers: impl IntoIterator<Item = u64>) -> Self {
         self.add(numbers.into_iter().map(u64::cast_signed).collect::<Vec<i64>>())

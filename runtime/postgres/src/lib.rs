@@ -10,6 +10,7 @@ mod code;
 mod error;
 mod ids;
 mod inspect;
+mod logs;
 mod open;
 mod options;
 mod query;
@@ -23,6 +24,7 @@ mod transaction;
 
 pub use error::OpenError;
 pub use inspect::{Found, hears, inspect};
+pub use logs::{LOG_PIECE, LogName};
 pub use open::SCHEMA_VERSION;
 pub use options::Options;
 pub use store::PostgresStore;

@@ -46,6 +46,11 @@ impl PostgresStore {
         self.shared.pool.close().await;
     }
 
+    /// A transaction that may write.
+    pub(crate) async fn session(&self) -> Load<Session> {
+        Session::write(&self.shared.pool, &self.shared.beginnings).await
+    }
+
     /// A transaction that sees one moment and writes nothing.
     pub(crate) async fn snapshot(&self) -> Load<Session> {
         Session::read(&self.shared.pool, &self.shared.beginnings).await
@@ -56,7 +61,7 @@ impl Store for PostgresStore {
     type Tx = PostgresTransaction;
 
     async fn begin(&self, _purpose: &'static str) -> Load<PostgresTransaction> {
-        let session = Session::write(&self.shared.pool, &self.shared.beginnings).await?;
+        let session = self.session().await?;
         Ok(PostgresTransaction::begun(session, Arc::clone(&self.shared.ids)))
     }
 }

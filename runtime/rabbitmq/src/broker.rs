@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) link: Link,
     pub(crate) counters: Counters,
     ids: Ids,
+    /// Who looks at parked messages, one at a time.
+    looking: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -91,7 +93,8 @@ impl RabbitBroker {
         let names = Names::new(&options);
         let link = Link::start(options.clone(), names.clone(), stop.clone());
         let ids = Ids { process: any_number(), next: AtomicU64::new(1) };
-        let shared = Shared { options, names, link, counters: Counters::default(), ids };
+        let (counters, looking) = Default::default();
+        let shared = Shared { options, names, link, counters, ids, looking };
         Ok(Self { shared: Arc::new(shared), _stop: Arc::new(stop.drop_guard()) })
     }
 
@@ -139,6 +142,10 @@ impl RabbitBroker {
 
     pub(crate) fn names(&self) -> &Names {
         &self.shared.names
+    }
+
+    pub(crate) fn looking(&self) -> &tokio::sync::Mutex<()> {
+        &self.shared.looking
     }
 
     pub(crate) fn new_id(&self) -> String {

@@ -1,22 +1,27 @@
 //! What was put aside, for an operator: looked at, handed in again, or given up.
 //!
-//! The queue itself is the record. Whoever looks consumes it alone (an exclusive consumer), takes
-//! what is there without acknowledging it and closes the channel, which puts everything back. A
-//! message leaves the queue only by an acknowledgement, after its replay was confirmed or its
-//! discarding was asked for; so a crash at any moment leaves it parked, at the worst beside its
-//! replay, which consumers of hints do not mind.
+//! The queue itself is the record. Whoever looks takes what is there without acknowledging it and
+//! puts it back; for so long a queue that only one connection can have keeps others from looking,
+//! since they would see nothing. A message leaves only by an acknowledgement, after its replay was
+//! confirmed or its discarding was asked for; so a crash at any moment leaves it parked, at the worst
+//! beside its replay, which consumers of hints do not mind.
 
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
+use lapin::options::{
+    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
+    QueueDeclareOptions,
+};
+use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Channel, Connection, Consumer};
+use lapin::{Channel, Consumer, ErrorKind};
 use sha2::{Digest, Sha256};
 use steadfast_core::{Timestamp, WorkerId};
 use steadfast_services::port::{Parked, StoreError};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::sync::MutexGuard;
+use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
 
 use crate::broker::RabbitBroker;
@@ -45,62 +50,106 @@ pub enum Verdict {
     Discard,
 }
 
-/// Somebody who looks, alone. Whatever is not acknowledged is put back when it is dropped.
-struct Look {
+/// Somebody who looks, alone.
+struct Look<'b> {
     channel: Channel,
     consumer: Consumer,
+    /// How many there were.
     expected: usize,
+    /// How many are in these hands.
+    held: usize,
+    queue: String,
+    _lock: Consumer,
+    _alone: MutexGuard<'b, ()>,
 }
 
-impl Look {
-    /// Begins to look, as soon as nobody else does.
-    async fn begin(connection: &Connection, queue: &str, tag: String) -> Result<Self, Problem> {
+impl<'b> Look<'b> {
+    /// Begins to look, as soon as nobody else does, in this process or another.
+    async fn begin(broker: &'b RabbitBroker) -> Result<Self, Problem> {
+        let alone = broker.looking().lock().await;
+        let session = broker.session()?;
+        let names = broker.names();
+        let (lock, queue) = (names.name("parked.look"), names.name("parked"));
         let until = now() + TURN;
-        loop {
-            match Self::try_begin(connection, queue, &tag).await {
-                // The broker refuses a second exclusive consumer just as it refuses permission.
-                Err(Problem::Permission { .. }) if now() < until => sleep(AGAIN).await,
-                begun => return begun,
+        let channel = loop {
+            let channel = session.channel_to_ask().await?;
+            let exclusive =
+                QueueDeclareOptions { auto_delete: true, ..QueueDeclareOptions::exclusive() };
+            let none = FieldTable::default();
+            match channel.queue_declare(lock.as_str().into(), exclusive, none).await {
+                Ok(_) => break channel,
+                Err(error) if is_locked(&error) && now() < until => sleep(AGAIN).await,
+                Err(error) if is_locked(&error) => {
+                    return Err(Problem::Late {
+                        doing: "waiting for others who look",
+                        within: TURN,
+                    });
+                }
+                Err(error) => return Err(Problem::with(&format!("queue {lock}"), &error)),
             }
-        }
-    }
-
-    async fn try_begin(connection: &Connection, queue: &str, tag: &str) -> Result<Self, Problem> {
-        let what = format!("looking at queue {queue}");
-        let problem = |error: lapin::Error| Problem::with(&what, &error);
-        let channel = connection.create_channel().await.map_err(problem)?;
-        let most = BasicQosOptions { global: false };
-        let prefetch = u16::try_from(MOST).unwrap_or(u16::MAX);
-        channel.basic_qos(prefetch, most).await.map_err(problem)?;
-        // Counted before any of them is in this consumer's hands.
-        let expected = count(&channel, queue).await?;
-        let options = BasicConsumeOptions { exclusive: true, ..Default::default() };
+        };
+        let problem = |error: lapin::Error| Problem::with(&format!("looking at {queue}"), &error);
+        // With its consumer the queue goes, whatever ends the channel.
+        let (tag, none) = (broker.new_id(), FieldTable::default());
+        let holding =
+            channel.basic_consume(lock.as_str().into(), tag.into(), Default::default(), none);
+        let lock = holding.await.map_err(problem)?;
+        let each = BasicQosOptions { global: false };
+        channel.basic_qos(u16::try_from(MOST).unwrap_or(u16::MAX), each).await.map_err(problem)?;
+        let expected = count(&channel, &queue).await?.min(MOST);
+        let (tag, options) = (broker.new_id(), BasicConsumeOptions::default());
         let none = FieldTable::default();
-        let consuming = channel.basic_consume(queue.into(), tag.into(), options, none);
+        let consuming = channel.basic_consume(queue.as_str().into(), tag.into(), options, none);
         let consumer = consuming.await.map_err(problem)?;
-        Ok(Self { channel, consumer, expected: expected.min(MOST) })
+        Ok(Self { channel, consumer, expected, held: 0, queue, _lock: lock, _alone: alone })
     }
 
     /// Everything that is there, the oldest first.
     async fn take(&mut self) -> Result<Vec<Delivery>, Problem> {
         let mut taken = Vec::with_capacity(self.expected);
         while taken.len() < self.expected {
-            match timeout_at(now() + NEXT, self.consumer.next()).await {
+            match timeout(NEXT, self.consumer.next()).await {
                 Ok(Some(Ok(delivery))) => taken.push(delivery),
                 Ok(Some(Err(error))) => return Err(Problem::with("looking at messages", &error)),
                 Ok(None) => return Err(Problem::Lost(String::from("the consumer was cancelled"))),
-                // Somebody else has some of them; they are seen the next time.
+                // Somebody has taken some by other means.
                 Err(_) => break,
             }
+            self.held = taken.len();
         }
         Ok(taken)
     }
 
-    /// Puts back what was not acknowledged.
-    async fn end(self) {
-        // A channel that cannot be closed is closed, and the broker puts back what it held.
-        let _closed = timeout(NEXT, self.channel.close(200, "seen".into())).await;
+    async fn ack(&mut self, delivery: &Delivery) -> Result<(), Problem> {
+        let acked = self.channel.basic_ack(delivery.delivery_tag, BasicAckOptions::default());
+        acked.await.map_err(|error| Problem::with("settling a parked message", &error))?;
+        self.held -= 1;
+        Ok(())
     }
+
+    /// Puts back what was not acknowledged, and lets others look once it is there again. If that
+    /// cannot be told the broker finds out by itself.
+    async fn end(self) {
+        let putting = async {
+            let (tag, cancel) = (self.consumer.tag(), BasicCancelOptions::default());
+            self.channel.basic_cancel(tag, cancel).await?;
+            // Everything that was delivered here and not acknowledged.
+            let all = BasicNackOptions { multiple: true, requeue: true };
+            self.channel.basic_nack(0, all).await?;
+            while count(&self.channel, &self.queue).await.is_ok_and(|there| there < self.held) {
+                sleep(AGAIN).await;
+            }
+            Ok::<(), lapin::Error>(())
+        };
+        let _put_back = timeout(NEXT, putting).await;
+        let _told = timeout(NEXT, self.channel.close(200, "seen".into())).await;
+    }
+}
+
+/// Whether another connection has a queue for itself.
+fn is_locked(error: &lapin::Error) -> bool {
+    let ErrorKind::ProtocolError(protocol) = error.kind() else { return false };
+    *protocol.kind() == AMQPErrorKind::Soft(AMQPSoftError::RESOURCELOCKED)
 }
 
 async fn count(channel: &Channel, queue: &str) -> Result<usize, Problem> {
@@ -116,7 +165,7 @@ impl RabbitBroker {
     /// # Errors
     /// If the broker cannot be asked.
     pub async fn parked(&self) -> Result<Vec<Parked>, StoreError> {
-        let mut look = self.look().await?;
+        let mut look = Look::begin(self).await?;
         let taken = look.take().await;
         look.end().await;
         let mut all: Vec<Parked> = Vec::new();
@@ -139,21 +188,15 @@ impl RabbitBroker {
         id: &str,
         verdict: Verdict,
     ) -> Result<Option<Parked>, StoreError> {
-        let mut look = self.look().await?;
+        let mut look = Look::begin(self).await?;
         let settled = self.settle_in(&mut look, id, verdict).await;
         look.end().await;
         Ok(settled?)
     }
 
-    async fn look(&self) -> Result<Look, Problem> {
-        let session = self.session()?;
-        let queue = self.names().name("parked");
-        Look::begin(&session.consuming, &queue, self.new_id()).await
-    }
-
     async fn settle_in(
         &self,
-        look: &mut Look,
+        look: &mut Look<'_>,
         id: &str,
         verdict: Verdict,
     ) -> Result<Option<Parked>, Problem> {
@@ -165,8 +208,7 @@ impl RabbitBroker {
             self.replay(first).await?;
         }
         for copy in copies {
-            let acked = look.channel.basic_ack(copy.delivery_tag, BasicAckOptions::default());
-            acked.await.map_err(|error| Problem::with("settling a parked message", &error))?;
+            look.ack(copy).await?;
         }
         warn!(id, ?verdict, reason = message.reason, "a parked message was settled");
         Ok(Some(message))

@@ -77,11 +77,17 @@ pub(crate) async fn stream(
     })?;
     let engine = state.engine().clone();
     // Listening begins before anything is looked at, so that nothing falls in between.
-    let ended = engine.env().broker().subscribe(Topic::Ended).await?;
+    let ended = engine.env().broker().subscribe(Topic::Ended).await;
     let follows = params.id.map(|id| check_id("id", id)).transpose()?;
     if let Some(id) = follows {
         engine.find(id).await?;
     }
+    // One execution can be looked at again and again; of all of them only the broker tells.
+    let ended = match (ended, follows) {
+        (Ok(ended), _) => Some(ended),
+        (Err(_), Some(_)) => None,
+        (Err(error), None) => return Err(error.into()),
+    };
     let feed = Feed {
         engine,
         ended,
@@ -101,7 +107,8 @@ pub(crate) async fn stream(
 /// One client's stream.
 struct Feed<S> {
     engine: Engine,
-    ended: S,
+    /// Who tells of endings, while there is anybody.
+    ended: Option<S>,
     follows: Option<ExecutionId>,
     /// The last status that the client was told of the execution that it follows.
     seen: Option<Status>,
@@ -166,14 +173,18 @@ impl<S: Subscription> Feed<S> {
             };
             tokio::select! {
                 biased;
-                heard = mine => heard?,
+                heard = mine => if heard.is_err() {
+                    // The broker is gone; looking goes on without it.
+                    self.ended = None;
+                },
                 () = tokio::time::sleep(LOOK_AGAIN) => {}
             }
         }
     }
 
     async fn take(&mut self) -> Result<Vec<(ExecutionId, Status)>, EngineError> {
-        let deliveries = self.ended.receive(BATCH).await?;
+        let Some(ended) = &mut self.ended else { return std::future::pending().await };
+        let deliveries = ended.receive(BATCH).await?;
         let mut endings = Vec::with_capacity(deliveries.len());
         let mut receipts = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
@@ -182,7 +193,7 @@ impl<S: Subscription> Feed<S> {
             }
             receipts.push((delivery.receipt, Settle::Ack));
         }
-        self.ended.settle(receipts).await?;
+        ended.settle(receipts).await?;
         Ok(endings)
     }
 }

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use steadfast_runtime::api::wait_on;
 use steadfast_runtime::packs::Catalog;
 use steadfast_runtime::{Data, Engine, OpenError, Options, Roles, Servers, postgres, rabbitmq};
 use steadfast_services::port::StoreError;
@@ -75,7 +76,13 @@ fn listen_until_told(asked: &Serve, roles: Roles, setting: &Setting) -> Result<C
         // The port first: it is the likelier to be refused, and then nothing was touched.
         let listener = listen(&config.api.listen, &api.tokens).await?;
         let address = local_address(&listener)?;
-        let engine = match open(options, catalog, &mut signals).await? {
+        // Until the database is there the port says that this process lives and is not ready.
+        let opened = tokio::select! {
+            biased;
+            opened = open(options, catalog, &mut signals) => opened?,
+            () = wait_on(&listener, &api) => unreachable!("it waits for ever"),
+        };
+        let engine = match opened {
             Opened::Engine(engine) => engine,
             Opened::Told(code) => return Ok(code),
         };

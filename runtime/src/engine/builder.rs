@@ -28,6 +28,7 @@ use super::broker::AnyBroker;
 use super::counters::Counters;
 use super::definitions::Definitions;
 use super::env::{LocalEnv, Shared, wall_clock};
+use super::logs::start_cleaning;
 use super::measures::Measures;
 use super::runner::ActionRunner;
 use super::store::AnyStore;
@@ -111,6 +112,8 @@ pub struct Options {
     pub kill_grace: Duration,
     /// How large a result may be, in bytes.
     pub max_result_bytes: usize,
+    /// How long logs are kept in a database that is shared.
+    pub logs_kept: Span,
 }
 
 impl Default for Options {
@@ -131,6 +134,7 @@ impl Default for Options {
             shutdown_timeout: Span::from_secs(30),
             kill_grace: Duration::from_secs(5),
             max_result_bytes: 1 << 20,
+            logs_kept: Span::from_secs(7 * 24 * 3600),
         }
     }
 }
@@ -387,6 +391,9 @@ fn assemble(
     handlers: BTreeMap<ActionRef, Handler>,
 ) -> Engine {
     let doors = open_doors(&env);
+    if options.roles.executor {
+        start_cleaning(&env, options.logs_kept);
+    }
     if options.roles.executor {
         start_executor(&env, env.stop());
     }

@@ -17,6 +17,7 @@ use steadfast_services::port::{Ended, Env, Runner};
 use tokio_util::sync::CancellationToken;
 
 use super::env::LocalEnv;
+use super::logs::Shipping;
 use crate::handler::{Context, Handler};
 
 /// Runs processes and handlers.
@@ -51,7 +52,16 @@ impl ActionRunner {
         stop: CancellationToken,
     ) -> Ended {
         let invocation = invocation(definition, spec, assignment, parameters);
-        match self.0.processes.run(invocation, stop).await {
+        let (execution, attempt) = (assignment.execution.0, assignment.attempt.0);
+        let mut shipping = Shipping::new(&self.0.env, self.logs(), execution, attempt);
+        let outcome = tokio::select! {
+            biased;
+            outcome = self.0.processes.run(invocation, stop) => outcome,
+            () = shipping.go_on() => unreachable!("it goes on for ever"),
+        };
+        // Before anybody hears of the end: who reads the log then reads all of it.
+        shipping.finish().await;
+        match outcome {
             process::Outcome::Succeeded(result) => {
                 Ended { ending: Ending::Succeeded, result, error: None }
             }

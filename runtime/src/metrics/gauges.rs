@@ -14,6 +14,7 @@ pub(super) const NAMES: &[(&str, &str)] = &[
     ("slots_in_use", "Slots that are held"),
     ("slots_limit", "Slots that there are; absent while there is no limit"),
     ("oldest_waiting_seconds", "How long the longest waiting has waited"),
+    ("queue_completed", "Executions that have ended, since there is this queue"),
     ("worker_heartbeat_age_seconds", "Since a worker was heard of"),
     ("worker_queue_depth", "Messages of the broker that wait for a worker"),
 ];
@@ -51,6 +52,7 @@ pub(super) struct Gauges {
 struct Total {
     waiting: u64,
     holding: u64,
+    completed: u64,
     limit: Option<u64>,
     oldest: Option<Timestamp>,
 }
@@ -62,6 +64,7 @@ impl Gauges {
             let total = totals.entry(view.queue.action.as_str()).or_default();
             total.waiting += view.waiting;
             total.holding += view.holding;
+            total.completed += view.queue.completed;
             total.oldest = total.oldest.into_iter().chain(view.oldest_waiting).min();
             if let Some(limit) = view.queue.limit() {
                 *total.limit.get_or_insert(0) += u64::from(limit);
@@ -72,6 +75,7 @@ impl Gauges {
             let oldest = total.oldest.map_or(0.0, |since| seconds(now.since(since)));
             gauges.push("queue_depth", "action", action, total.waiting as f64);
             gauges.push("slots_in_use", "action", action, total.holding as f64);
+            gauges.push("queue_completed", "action", action, total.completed as f64);
             gauges.push("oldest_waiting_seconds", "action", action, oldest);
             if let Some(limit) = total.limit {
                 gauges.push("slots_limit", "action", action, limit as f64);

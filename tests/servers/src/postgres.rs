@@ -136,6 +136,12 @@ impl Postgres {
         if self.daemon.is_none() { self.run() } else { Ok(()) }
     }
 
+    /// Where its programs are, `psql` among them.
+    #[must_use]
+    pub fn programs(&self) -> &Path {
+        &self.programs
+    }
+
     /// Its port on the loopback address.
     #[must_use]
     pub const fn port(&self) -> u16 {
