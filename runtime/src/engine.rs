@@ -8,6 +8,7 @@ mod definitions;
 mod env;
 mod logs;
 mod measures;
+mod paired;
 mod runner;
 mod store;
 

@@ -103,3 +103,57 @@ fn a_process_that_waits_for_its_database_lives_and_is_not_ready() {
     server.signal(Signal::TERM);
     server.wait().code(143);
 }
+
+#[test]
+fn without_the_broker_hints_go_by_the_database_if_there_is_a_way_around_the_pooler() {
+    let mut deployment = Deployment::new();
+    let direct = deployment.database_url().to_owned();
+    let listening = |command: crate::support::Start| {
+        command.env("STEADFAST__DATABASE__DIRECT_URL", &direct).env("RUST_LOG", "info")
+    };
+    let serve = ["serve", "--pack", "pack", "--listen", "127.0.0.1:0"];
+    let mut server = listening(deployment.steadfast(&serve)).start();
+    let seen = server.until("steadfast listens on ");
+    let (_, rest) = seen.split_once("steadfast listens on ").expect("it was just seen");
+    let url = rest.split_whitespace().next().expect("an address").to_owned();
+    deployment.place().write("url", &url);
+    let worker = ["worker", "--name", "ada", "--pack", "pack", "--capacity", "4"];
+    let mut worker = listening(deployment.steadfast(&worker)).start();
+    worker.until("listening to the database");
+    server.until("listening to the database");
+    deployment.stop_the_broker();
+    let mut all = None;
+    eventually("the stream of all executions opens again", || {
+        let mut socket = open(&url, "");
+        let mut head = [0; 12];
+        socket.set_read_timeout(Some(Duration::from_secs(20))).expect("it can be set");
+        let is_open = socket.read_exact(&mut head).is_ok() && head.ends_with(b"200");
+        socket.set_read_timeout(Some(Duration::from_millis(100))).expect("it can be set");
+        all = is_open.then_some(socket);
+        is_open
+    });
+    let mut all = all.expect("it is open");
+    let step = deployment.submit("t.step");
+    until(&mut all, &format!("{{\"id\":{step},\"status\":\"completed\"}}"));
+    // Whoever listens is cut off: what is said meanwhile is lost, and later things are heard again.
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'";
+    let ended = deployment.database().execute("steadfast", cut).expect("it is done");
+    assert!(ended.lines().filter(|line| *line == "t").count() >= 2, "{ended}");
+    let lost = deployment.submit("t.flow");
+    eventually("it ends all the same", || {
+        deployment.api("execution", &["get", &lost.to_string()])["status"] == "completed"
+    });
+    let mut seen = String::new();
+    let mut last = String::new();
+    eventually("an event is heard again", || {
+        if last.is_empty() || !seen.contains(&last) {
+            let id = deployment.submit("t.step");
+            last = format!("\"id\":{id},");
+        }
+        let mut piece = [0; 4096];
+        if let Ok(read) = all.read(&mut piece) {
+            seen.push_str(&String::from_utf8_lossy(&piece[..read]));
+        }
+        seen.contains(&last)
+    });
+}

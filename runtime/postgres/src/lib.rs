@@ -21,6 +21,7 @@ mod store;
 mod table;
 mod text;
 mod transaction;
+mod wire;
 
 pub use error::OpenError;
 pub use inspect::{Found, hears, inspect};
@@ -29,3 +30,4 @@ pub use open::SCHEMA_VERSION;
 pub use options::Options;
 pub use store::PostgresStore;
 pub use transaction::PostgresTransaction;
+pub use wire::{LONGEST, Wire};

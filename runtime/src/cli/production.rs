@@ -193,7 +193,8 @@ fn servers(config: &Config) -> Result<Servers, Failure> {
         )));
     }
     let (database_url, database) = database(config)?;
-    Ok(Servers { database_url, database, message_queue: message_queue(config)? })
+    let direct_url = config.database.direct_url.clone();
+    Ok(Servers { database_url, database, direct_url, message_queue: message_queue(config)? })
 }
 
 fn missing(key: &str, variable: &str, form: &str) -> Failure {

@@ -3,11 +3,13 @@
 use steadfast_core::WorkerId;
 use steadfast_core::decision::Message;
 use steadfast_embedded::{InprocBroker, InprocSubscription, ParkedHint};
-use steadfast_rabbitmq::{RabbitBroker, RabbitSubscription, Verdict};
+use steadfast_rabbitmq::Verdict;
 use steadfast_services::port::{
     Broker, Committed, Delivery, Parked, Published, Receipt, Settle, StoreError, Subscription,
     Topic,
 };
+
+use super::paired::{Paired, PairedSubscription};
 
 /// The broker of an engine.
 #[derive(Clone)]
@@ -15,7 +17,7 @@ pub(crate) enum AnyBroker {
     /// In this process.
     Inproc(InprocBroker),
     /// Between processes.
-    Rabbit(RabbitBroker),
+    Rabbit(Paired),
 }
 
 /// A consumer of an [`AnyBroker`].
@@ -23,7 +25,7 @@ pub(crate) enum AnySubscription {
     /// Of the one in this process.
     Inproc(InprocSubscription),
     /// Of the one between processes. Boxed, being larger, and made once for a consumer's life.
-    Rabbit(Box<RabbitSubscription>),
+    Rabbit(Box<PairedSubscription>),
 }
 
 impl AnyBroker {
@@ -31,7 +33,7 @@ impl AnyBroker {
     pub(crate) async fn count_parked(&self) -> Result<u64, StoreError> {
         match self {
             Self::Inproc(broker) => Ok(u64::try_from(broker.parked().len()).unwrap_or(u64::MAX)),
-            Self::Rabbit(broker) => broker.count_parked().await,
+            Self::Rabbit(both) => both.rabbit.count_parked().await,
         }
     }
 
@@ -39,7 +41,7 @@ impl AnyBroker {
     pub(crate) async fn parked(&self) -> Result<Vec<Parked>, StoreError> {
         match self {
             Self::Inproc(broker) => Ok(broker.parked().into_iter().map(seen).collect()),
-            Self::Rabbit(broker) => broker.parked().await,
+            Self::Rabbit(both) => both.rabbit.parked().await,
         }
     }
 
@@ -55,7 +57,7 @@ impl AnyBroker {
                 let settled = id.parse().ok().and_then(|id| broker.settle_parked(id, replay));
                 Ok(settled.map(seen))
             }
-            Self::Rabbit(broker) => broker.settle_parked(id, verdict).await,
+            Self::Rabbit(both) => both.rabbit.settle_parked(id, verdict).await,
         }
     }
 
@@ -69,7 +71,7 @@ impl AnyBroker {
                 let waiting = |worker| broker.waiting_for(worker).map(|count| count as u64);
                 Ok(workers.iter().map(waiting).collect())
             }
-            Self::Rabbit(broker) => broker.waiting_for(workers).await,
+            Self::Rabbit(both) => both.rabbit.waiting_for(workers).await,
         }
     }
 
@@ -77,7 +79,7 @@ impl AnyBroker {
     pub(crate) fn ready(&self) -> Result<(), String> {
         match self {
             Self::Inproc(_) => Ok(()),
-            Self::Rabbit(broker) => broker.ready().map_err(|problem| problem.to_string()),
+            Self::Rabbit(both) => both.rabbit.ready().map_err(|problem| problem.to_string()),
         }
     }
 }

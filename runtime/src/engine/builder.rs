@@ -13,7 +13,7 @@ use steadfast_core::settings::Settings;
 use steadfast_core::{ActionRef, Span, Transport, WorkerName};
 use steadfast_embedded::{DataDir, EmbeddedStore, InprocBroker};
 use steadfast_packs::{Catalog, Definition, PolicyDefaults, Problem, Sources};
-use steadfast_postgres::PostgresStore;
+use steadfast_postgres::{PostgresStore, Wire};
 use steadfast_rabbitmq::RabbitBroker;
 use steadfast_runner::{Guardian, LogStore, Runner as ProcessRunner, RunnerConfig};
 use steadfast_services::alarm::Alarm;
@@ -30,6 +30,7 @@ use super::definitions::Definitions;
 use super::env::{LocalEnv, Shared, wall_clock};
 use super::logs::start_cleaning;
 use super::measures::Measures;
+use super::paired::Paired;
 use super::runner::ActionRunner;
 use super::store::AnyStore;
 use super::{Engine, Inner};
@@ -69,6 +70,8 @@ pub struct Servers {
     pub database_url: String,
     /// How it is used.
     pub database: steadfast_postgres::Options,
+    /// A way to the database around its pooler, by which hints go that the broker does not take.
+    pub direct_url: Option<String>,
     /// Where the broker is, and how it is used.
     pub message_queue: steadfast_rabbitmq::Options,
 }
@@ -328,7 +331,9 @@ async fn shared_env(
     catalog: Catalog,
 ) -> Result<LocalEnv, OpenError> {
     let store = PostgresStore::open(&servers.database_url, servers.database).await?;
-    let broker = RabbitBroker::start(servers.message_queue)?;
+    let rabbit = RabbitBroker::start(servers.message_queue)?;
+    let wire = servers.direct_url.as_deref().map(Wire::start).transpose()?;
+    let broker = Paired { rabbit, wire };
     let at = Place {
         store: AnyStore::Postgres(store),
         broker: AnyBroker::Rabbit(broker),

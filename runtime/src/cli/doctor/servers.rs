@@ -130,7 +130,7 @@ fn pooler(found: &postgres::Found, config: &Config) -> Row {
     let detail = match (found.pooled, config.database.direct_url.is_some()) {
         (false, _) => "none that shares sessions",
         (true, true) => "sessions are shared; database.direct_url goes around it",
-        (true, false) => "sessions are shared; without database.direct_url changes are polled for",
+        (true, false) => "sessions are shared, and there is no database.direct_url to go around it",
     };
     row("database pooler", State::Ok, detail)
 }
