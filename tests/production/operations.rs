@@ -42,6 +42,10 @@ struct Reader<'d> {
 
 impl Reader<'_> {
     fn run(&self, heading: &str, block: &str, more: &[(&str, String)]) {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the programs of the document are found by it"
+        )]
         let path = std::env::var("PATH").expect("there is one");
         let postgres = self.deployment.database().programs().display();
         let path = format!("{}:{postgres}:{path}", self.programs.display());
