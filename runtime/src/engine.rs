@@ -37,6 +37,7 @@ use steadfast_services::service::submit::SubmitError;
 use steadfast_services::service::work::StopSignals;
 use tokio::task::JoinHandle;
 
+pub(crate) use broker::AnySubscription;
 pub use builder::{Data, Durability, EngineBuilder, OpenError, Options, Roles, Servers};
 pub use counters::Counters;
 use env::LocalEnv;

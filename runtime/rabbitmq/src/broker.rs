@@ -140,6 +140,10 @@ impl RabbitBroker {
         self.shared.link.session()
     }
 
+    pub(crate) async fn session_soon(&self) -> Result<Arc<Session>, Problem> {
+        self.shared.link.session_within(self.shared.options.connect_timeout).await
+    }
+
     pub(crate) fn names(&self) -> &Names {
         &self.shared.names
     }

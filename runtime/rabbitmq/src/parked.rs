@@ -67,7 +67,8 @@ impl<'b> Look<'b> {
     /// Begins to look, as soon as nobody else does, in this process or another.
     async fn begin(broker: &'b RabbitBroker) -> Result<Self, Problem> {
         let alone = broker.looking().lock().await;
-        let session = broker.session()?;
+        // A process that has just started may not have connected yet, and people can wait.
+        let session = broker.session_soon().await?;
         let names = broker.names();
         let (lock, queue) = (names.name("parked.look"), names.name("parked"));
         let until = now() + TURN;

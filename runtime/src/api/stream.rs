@@ -15,12 +15,13 @@ use steadfast_core::{ExecutionId, Status};
 use steadfast_services::port::{Broker, Env, Settle, Subscription, Topic};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
+use tracing::debug;
 use utoipa::{IntoParams, ToSchema};
 
 use super::ApiState;
 use super::extract::{Params, check_id};
 use super::problem::{Problem, ProblemBody, ProblemKind};
-use crate::engine::{Engine, EngineError};
+use crate::engine::{AnySubscription, Engine, EngineError};
 
 /// How often a followed execution is looked at when no hint comes.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -105,10 +106,10 @@ pub(crate) async fn stream(
 }
 
 /// One client's stream.
-struct Feed<S> {
+struct Feed {
     engine: Engine,
     /// Who tells of endings, while there is anybody.
-    ended: Option<S>,
+    ended: Option<AnySubscription>,
     follows: Option<ExecutionId>,
     /// The last status that the client was told of the execution that it follows.
     seen: Option<Status>,
@@ -117,7 +118,7 @@ struct Feed<S> {
     _permit: OwnedSemaphorePermit,
 }
 
-impl<S: Subscription> Feed<S> {
+impl Feed {
     /// The next event; nothing when the stream is over.
     async fn next(&mut self) -> Option<Event> {
         loop {
@@ -184,7 +185,15 @@ impl<S: Subscription> Feed<S> {
 
     async fn take(&mut self) -> Result<Vec<(ExecutionId, Status)>, EngineError> {
         let Some(ended) = &mut self.ended else { return std::future::pending().await };
-        let deliveries = ended.receive(BATCH).await?;
+        let deliveries = match ended.receive(BATCH).await {
+            Ok(deliveries) => deliveries,
+            Err(error) => {
+                debug!(%error, "an event stream subscribes again");
+                self.ended = None;
+                self.ended = Some(self.engine.env().broker().subscribe(Topic::Ended).await?);
+                return Ok(Vec::new());
+            }
+        };
         let mut endings = Vec::with_capacity(deliveries.len());
         let mut receipts = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {

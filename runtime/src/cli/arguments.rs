@@ -442,6 +442,8 @@ impl Verb {
         match self {
             Self::Dev(_) | Self::Executor(_) | Self::Api(_) | Self::Serve(_) => "info",
             Self::Worker(worker) if worker.verb.is_none() => "info",
+            // What the client library thinks of a refusal stands in the row that is about it.
+            Self::Doctor(_) => "warn,lapin=off",
             _ => "warn",
         }
     }
