@@ -284,8 +284,9 @@ fn behind_our_back(
     gate.add_permits(1);
     executor.block_on(async {
         rises(metrics, engine, "duplicate_completions_ignored_total", 0.0).await;
-        // Neither report has changed its row.
-        rises(metrics, engine, "redundant_writes_skipped_total", 1.0).await;
+        // A run that hears of a child's end, and can do nothing yet, stays as it is.
+        submit(engine, "t.flow", json!({})).await;
+        rises(metrics, engine, "redundant_writes_skipped_total", 0.0).await;
         rises(metrics, engine, "parked_messages", 0.0).await;
     });
     // What is over has failed more often than it was tried.

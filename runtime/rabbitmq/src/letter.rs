@@ -125,10 +125,14 @@ impl Letter {
     pub(crate) fn replayed(parked: &lapin::message::Delivery, id: String) -> Self {
         let (exchange, key) = origin(parked);
         let kept = parked.properties.headers().as_ref();
-        let headers = match kept.and_then(|kept| kept.inner().get(HEADERS_HEADER)) {
-            Some(AMQPValue::FieldTable(had)) => had.clone(),
-            _ => FieldTable::default(),
-        };
+        let mut headers = FieldTable::default();
+        if let Some(AMQPValue::FieldTable(had)) =
+            kept.and_then(|kept| kept.inner().get(HEADERS_HEADER))
+        {
+            // What the broker put on says what happened to it before, and would count on.
+            let theirs = had.inner().iter().filter(|(name, _)| !name.as_str().starts_with("x-"));
+            theirs.for_each(|(name, value)| headers.insert(name.clone(), value.clone()));
+        }
         let raw = Raw {
             tag: parked.delivery_tag,
             exchange: exchange.clone(),
