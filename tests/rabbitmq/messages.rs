@@ -174,6 +174,7 @@ async fn a_broker_can_be_inspected() {
         "queue test-inspect.parked",
         "exchange test-inspect.dlx",
         "queue test-inspect.dead",
+        "round trip",
     ];
     assert_eq!(names, all);
     assert!(rows.iter().all(|row| row.found.is_ok()));
