@@ -131,7 +131,9 @@ impl Letter {
         {
             // What the broker put on says what happened to it before, and would count on.
             let theirs = had.inner().iter().filter(|(name, _)| !name.as_str().starts_with("x-"));
-            theirs.for_each(|(name, value)| headers.insert(name.clone(), value.clone()));
+            for (name, value) in theirs {
+                headers.insert(name.clone(), value.clone());
+            }
         }
         let raw = Raw {
             tag: parked.delivery_tag,
