@@ -6,6 +6,8 @@ mod services;
 #[path = "contract/store/mod.rs"]
 mod store;
 
+#[path = "postgres/history.rs"]
+mod history;
 #[path = "postgres/locks.rs"]
 mod locks;
 #[path = "postgres/loss.rs"]

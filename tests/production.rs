@@ -13,6 +13,10 @@ mod program;
 mod start;
 #[path = "cli/support.rs"]
 mod support;
+#[path = "production/witness.rs"]
+mod witness;
+#[path = "production/workers.rs"]
+mod workers;
 
 use std::collections::BTreeSet;
 

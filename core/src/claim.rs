@@ -107,10 +107,8 @@ pub fn succeed(
     mut loads: Vec<(WorkerId, u32)>,
 ) -> Vec<Assignment> {
     let current = check_current(unit, worker).is_ok();
-    let Some(row) = unit.worker(&worker.name).filter(|row| current && row.takes_work()).cloned()
-    else {
-        return Vec::new();
-    };
+    let row = unit.worker(&worker.name).filter(|row| current && room > 0 && row.takes_work());
+    let Some(row) = row.cloned() else { return Vec::new() };
     if let Some((_, load)) = loads.iter_mut().find(|(name, _)| name == worker) {
         *load = load.saturating_sub(room);
     }

@@ -81,6 +81,7 @@ fn dispatch(arguments: Arguments) -> Result<Code, Failure> {
         Verb::Serve(asked) => production::serve(&asked, &setting),
         Verb::Explain { id } => client::explain(id, &setting),
         Verb::Bench(asked) => bench::bench(&asked, &setting),
+        Verb::Witness(asked) => production::witness(&asked, &setting),
         Verb::Doctor(_) | Verb::Parked { .. } => Ok(Code::Usage),
     }
 }

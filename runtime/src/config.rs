@@ -85,6 +85,7 @@ pub(crate) struct Executor {
     pub(crate) scheduled_timeout: Span,
     pub(crate) sweep_interval: Span,
     pub(crate) batch_size: usize,
+    pub(crate) retention: Span,
 }
 
 /// The section `worker`.
@@ -176,6 +177,9 @@ impl Config {
                 scheduled_timeout: layers.span("executor.scheduled_timeout"),
                 sweep_interval: layers.span("executor.sweep_interval"),
                 batch_size: layers.size("executor.batch_size"),
+                retention: Span::from_secs(
+                    layers.whole("executor.retention_days").saturating_mul(86_400),
+                ),
             },
             worker: Worker {
                 name: layers.text("worker.name"),
@@ -229,6 +233,7 @@ impl Config {
                 queue_timeout: self.queue.queue_timeout,
             },
             batch_size: self.executor.batch_size,
+            retention: Some(self.executor.retention),
             worker_name: self.worker.name.clone().unwrap_or_else(|| "local".to_owned()),
             capacity: self.worker.capacity.unwrap_or_else(usual_capacity),
             labels: self.worker.labels.clone(),

@@ -9,6 +9,7 @@ mod env;
 mod journal;
 mod runner;
 mod store;
+mod witness;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +42,7 @@ use env::LocalEnv;
 pub use journal::JournalOptions;
 use runner::ActionRunner;
 pub use store::{AnyStore, AnyTransaction};
+pub use witness::{Witness, WitnessProgram, bear_witness};
 
 /// A running engine. Copies share it; it stops when [`Engine::shutdown`] is called.
 #[derive(Clone)]

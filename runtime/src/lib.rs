@@ -13,7 +13,7 @@ pub mod metrics;
 
 pub use engine::{
     AnyStore, Data, Durability, Engine, EngineBuilder, EngineError, JournalOptions, OpenError,
-    Options, Request, Roles, Servers,
+    Options, Request, Roles, Servers, Witness, WitnessProgram, bear_witness,
 };
 pub use handler::{Context, HandlerError};
 pub use steadfast_core as core;

@@ -149,10 +149,13 @@ const COUNTERS: &[Counted] = &[
         Counter::MessagesPublished,
         "Messages that the broker took",
     ),
+    counted("executions_filed", None, Counter::ExecutionsFiled, "Ended executions put away"),
+    counted("executions_dropped", None, Counter::ExecutionsDropped, DROPPED),
     counted("messages_redelivered", None, Counter::MessagesRedelivered, "Messages that came again"),
 ];
 
 const ATTEMPTS: &str = "Attempts that ended, by how";
+const DROPPED: &str = "Executions that were dropped because their retention had ended";
 const TIMEOUTS: &str = "Executions and attempts that the engine ended after a deadline, by which";
 
 /// What one scrape shows.

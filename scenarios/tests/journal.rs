@@ -7,7 +7,9 @@ use steadfast_scenarios::{SCENARIOS, Scenario, Seeds};
 use steadfast_services::journal::Findings;
 use steadfast_sim::Settings;
 
-const SEEDS: Seeds = Seeds(0..12);
+const SEEDS: Seeds = Seeds(0..3);
+/// The random one has what is rare.
+const OF_THE_SWARM: Seeds = Seeds(0..60);
 
 fn findings(scenario: &Scenario, seed: u64, planted: Option<&'static str>) -> Findings {
     let settings = Settings { journal: true, planted, ..Settings::default() };
@@ -18,7 +20,8 @@ fn findings(scenario: &Scenario, seed: u64, planted: Option<&'static str>) -> Fi
 fn every_decision_comes_out_the_same_again() {
     let (mut steps, mut rows) = (BTreeSet::new(), 0);
     for scenario in SCENARIOS {
-        for seed in SEEDS.0 {
+        let seeds = if scenario.name == "swarm" { OF_THE_SWARM } else { SEEDS };
+        for seed in seeds.0 {
             let Findings { decisions, rows: compared, torn, faults, .. } =
                 findings(scenario, seed, None);
             let first = faults.first().map(ToString::to_string);
@@ -57,7 +60,7 @@ fn every_decision_comes_out_the_same_again() {
 #[test]
 fn a_decision_that_the_core_would_not_make_is_seen() {
     let swarm = Scenario::named("swarm").expect("it is there");
-    for mutant in ["promote_without_capacity_check", "promote_newest_first"] {
+    for mutant in ["promote_without_capacity_check", "readmission_takes_a_new_number"] {
         let seen = |seed| !findings(swarm, seed, Some(mutant)).faults.is_empty();
         assert!((0..20).any(seen), "nobody saw {mutant}");
     }

@@ -48,6 +48,7 @@ mod stream;
 mod sync;
 mod time;
 mod watched;
+mod witness;
 mod world;
 
 pub use about::about;

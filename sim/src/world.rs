@@ -19,6 +19,7 @@ use crate::process::Lives;
 use crate::promises::Promises;
 use crate::record::Record;
 use crate::sync::lock;
+use crate::witness::Pairs;
 use crate::{
     Case, Checker, Event, Fact, Kind, Node, Plan, Settings, SimTime, Stream, broker, cells,
     database, kinds,
@@ -50,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) database: Mutex<database::State>,
     pub(crate) broker: Mutex<broker::State>,
     pub(crate) physical: Mutex<Physical>,
+    pub(crate) pairs: Mutex<Pairs>,
     pub(crate) promises: Mutex<Promises>,
     pub(crate) journals: Option<Mutex<Journals>>,
     submissions: AtomicU64,
@@ -85,6 +87,7 @@ impl World {
             database: Mutex::new(database::State::with_bug(settings.planted)),
             broker: Mutex::default(),
             physical: Mutex::default(),
+            pairs: Mutex::default(),
             promises: Mutex::default(),
             journals: settings.journal.then(Mutex::default),
             submissions: AtomicU64::new(0),

@@ -23,8 +23,20 @@ pub(crate) struct Deployment {
 }
 
 /// Notes that an attempt has begun, one line for each.
-const NOTE: &str =
-    "echo \"$STEADFAST_EXECUTION_ID $STEADFAST_ATTEMPT\" >> \"$(dirname \"$0\")/../../begun\"\n";
+const NOTE: &str = "echo \"$STEADFAST_EXECUTION_ID $STEADFAST_ATTEMPT $(date +%s%6N) $$ $PPID\" \
+     >> \"$(dirname \"$0\")/../../begun\"\n";
+
+/// An attempt that has begun.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Begun {
+    pub(crate) execution: u64,
+    pub(crate) attempt: u32,
+    /// In microseconds since the epoch.
+    pub(crate) at: u64,
+    pub(crate) process: i32,
+    /// The worker's process.
+    pub(crate) worker: i32,
+}
 
 const FLOW: &str = "ref: t.flow\nlabel: Flow\nversion: 1.0.0\ntasks:\n  \
     - { name: each, action: t.step, with_items: [1, 2, 3, 4], concurrency: 4, \
@@ -49,6 +61,13 @@ impl Deployment {
         place.action("step", "", NOTE);
         place.action("alone", "concurrency_limit: 1\n", &format!("{NOTE}sleep 0.2\n"));
         place.action("slow", "", &format!("{NOTE}sleep 2\n"));
+        // Its first attempt never ends by itself.
+        place.action(
+            "held",
+            "concurrency_limit: 1\n",
+            &format!("{NOTE}[ \"$STEADFAST_ATTEMPT\" -gt 1 ] || exec sleep 1000\n"),
+        );
+        place.action("picky", "retry: { count: 2 }\n", &format!("{NOTE}exit 1\n"));
         place.write("pack/workflows/flow.yaml", FLOW);
         let broker_url = broker.url();
         Self { place, database, broker: Some(broker), database_url, broker_url, _alone: alone }
@@ -115,6 +134,17 @@ impl Deployment {
         });
     }
 
+    /// Waits until `count` executions have this status, and `other` is the only one that has not.
+    pub(crate) fn until_all_are_but(&self, status: &str, count: usize, other: u64) {
+        eventually(&format!("{count} executions that are {status}"), || {
+            let seen = self.api("execution", &["list", "--limit", "200"]);
+            let rows = seen["items"].as_array().expect("a list");
+            let (done, rest): (Vec<_>, Vec<_>) =
+                rows.iter().partition(|row| row["status"] == status);
+            done.len() == count && rest.iter().all(|row| row["id"] == other) && rest.len() == 1
+        });
+    }
+
     /// Waits until so many attempts have begun.
     pub(crate) fn until_begun(&self, count: usize) {
         eventually(&format!("{count} begun attempts"), || self.begun().len() >= count);
@@ -122,12 +152,22 @@ impl Deployment {
 
     /// Execution and attempt of every process that was begun.
     pub(crate) fn begun(&self) -> Vec<(u64, u32)> {
+        self.begun_in_detail().iter().map(|begun| (begun.execution, begun.attempt)).collect()
+    }
+
+    /// Every process that was begun.
+    pub(crate) fn begun_in_detail(&self) -> Vec<Begun> {
         let text = fs::read_to_string(self.place.path("begun")).unwrap_or_default();
-        let numbers = |line: &str| {
-            let (execution, attempt) = line.split_once(' ').expect("two numbers");
-            (execution.parse().expect("a number"), attempt.parse().expect("a number"))
+        let begun = |line: &str| {
+            let numbers: Vec<u64> = line.split(' ').map(|n| n.parse().expect("a number")).collect();
+            let [execution, attempt, at, process, worker] = numbers[..] else {
+                panic!("not five: {line}")
+            };
+            let attempt = u32::try_from(attempt).expect("a small number");
+            let pid = |number: u64| i32::try_from(number).expect("a process");
+            Begun { execution, attempt, at, process: pid(process), worker: pid(worker) }
         };
-        text.lines().map(numbers).collect()
+        text.lines().map(begun).collect()
     }
 
     /// Every database of the server.

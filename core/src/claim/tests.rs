@@ -1,6 +1,7 @@
 //! Offers, claims and what is given back: by whom, and on what terms.
 
 use alloc::collections::BTreeMap;
+use alloc::vec;
 
 use super::*;
 use crate::completion::{Report, complete};

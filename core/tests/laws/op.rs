@@ -119,7 +119,7 @@ impl Op {
                 let holder = unit.execution(report.execution).and_then(|e| e.worker.clone());
                 let before = loads(world, unit);
                 let answer = completion::complete(unit, report.clone());
-                if let Some(holder) = holder.filter(|_| takes_more(report)) {
+                if let Some(holder) = holder.filter(|_| takes_more(report) && answer.is_ok()) {
                     claim::succeed(unit, &holder, 1, before);
                 }
                 reply(answer)

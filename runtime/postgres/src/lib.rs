@@ -12,6 +12,7 @@ mod ids;
 mod open;
 mod options;
 mod query;
+mod retention;
 mod row;
 mod scan;
 mod session;

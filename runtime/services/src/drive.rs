@@ -5,12 +5,13 @@
 
 mod load;
 
+use std::collections::BTreeSet;
 use std::future::Future;
 
 use serde::Serialize;
 use steadfast_core::decision::{Decision, Writes};
 use steadfast_core::unit::Unit;
-use steadfast_core::{Span, Timestamp};
+use steadfast_core::{ExecutionId, Span, Timestamp};
 use tracing::{debug, warn};
 
 use crate::journal::{Draft, Journal, Outcome};
@@ -191,6 +192,12 @@ impl<'a> Entry<'a> {
 
 /// Writes all rows, table by table, new ones first.
 async fn write<T: Transaction>(tx: &mut T, writes: &Writes) -> Load<()> {
+    let (new, changed) = (&writes.executions.inserted, &writes.executions.updated);
+    // One that was refused at once is new and leaves an outcome; that is rare.
+    let changes: BTreeSet<ExecutionId> = changed.iter().map(|execution| execution.id).collect();
+    let with_ends = writes.results.iter().all(|(id, _)| changes.contains(id));
+    let (ends, others) =
+        if with_ends { (&writes.results[..], &[][..]) } else { (&[][..], &writes.results[..]) };
     let batches = [
         (writes.workers.inserted.is_empty(), Batch::InsertWorkers(&writes.workers.inserted)),
         (writes.workers.updated.is_empty(), Batch::UpdateWorkers(&writes.workers.updated)),
@@ -198,15 +205,11 @@ async fn write<T: Transaction>(tx: &mut T, writes: &Writes) -> Load<()> {
         (writes.queues.updated.is_empty(), Batch::UpdateQueues(&writes.queues.updated)),
         (writes.runs.inserted.is_empty(), Batch::InsertRuns(&writes.runs.inserted)),
         (writes.runs.updated.is_empty(), Batch::UpdateRuns(&writes.runs.updated)),
-        (
-            writes.executions.inserted.is_empty(),
-            Batch::InsertExecutions(&writes.executions.inserted),
-        ),
-        (writes.executions.updated.is_empty(), Batch::UpdateExecutions(&writes.executions.updated)),
+        (new.is_empty(), Batch::InsertExecutionsWith(new, &writes.parameters)),
+        (changed.is_empty(), Batch::UpdateExecutionsWith(changed, ends)),
         (writes.visits.inserted.is_empty(), Batch::InsertVisits(&writes.visits.inserted)),
         (writes.visits.updated.is_empty(), Batch::UpdateVisits(&writes.visits.updated)),
-        (writes.parameters.is_empty(), Batch::InsertParameters(&writes.parameters)),
-        (writes.results.is_empty(), Batch::InsertOutcomes(&writes.results)),
+        (others.is_empty(), Batch::InsertOutcomes(others)),
         (writes.items.is_empty(), Batch::InsertItems(&writes.items)),
     ];
     for (empty, batch) in batches {

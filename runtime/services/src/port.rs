@@ -12,5 +12,6 @@ pub use query::{Cursor, ExecutionFilter, ExecutionView, Query, QueueView, TaskVi
 pub use runner::{Ended, Runner};
 pub use steadfast_core::workflow::Workflow;
 pub use store::{
-    Batch, Commit, Committed, Held, Load, Pointer, Store, StoreError, Transaction, VisitResult,
+    Batch, Commit, Committed, Held, Load, Pointer, Retained, Store, StoreError, Transaction,
+    VisitResult,
 };

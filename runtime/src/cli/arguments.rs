@@ -75,6 +75,9 @@ pub(crate) enum Verb {
     Api(Serve),
     /// Be a production executor and API server.
     Serve(Serve),
+    /// Be the process beside a worker that says when it is dead. Workers start it themselves.
+    #[command(hide = true)]
+    Witness(Witness),
     /// Messages that were put aside (not built yet).
     Parked {
         #[command(subcommand)]
@@ -301,6 +304,20 @@ pub(crate) struct Worker {
     pub(crate) data: Option<PathBuf>,
 }
 
+/// `witness`.
+#[derive(Debug, Args)]
+pub(crate) struct Witness {
+    /// The worker's name.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: String,
+    /// What the worker's actions carry in their environment.
+    #[arg(long, value_name = "MARK")]
+    pub(crate) mark: String,
+    /// Which of the worker's witnesses this is.
+    #[arg(long, value_name = "N")]
+    pub(crate) start: u64,
+}
+
 /// `executor`.
 #[derive(Debug, Args)]
 pub(crate) struct Executor {
@@ -466,14 +483,17 @@ impl Verb {
             | Self::Migrate
             | Self::Executor(_)
             | Self::Api(_)
-            | Self::Serve(_) => None,
+            | Self::Serve(_)
+            | Self::Witness(_) => None,
         }
     }
 
     /// What is logged unless `RUST_LOG` says otherwise.
     pub(crate) const fn usual_level(&self) -> &'static str {
         match self {
-            Self::Dev(_) | Self::Executor(_) | Self::Api(_) | Self::Serve(_) => "info",
+            Self::Dev(_) | Self::Executor(_) | Self::Api(_) | Self::Serve(_) | Self::Witness(_) => {
+                "info"
+            }
             Self::Worker(worker) if worker.verb.is_none() => "info",
             _ => "warn",
         }
@@ -488,7 +508,9 @@ impl Verb {
         {
             flags.push(("worker.capacity", "--capacity", capacity.to_string()));
         }
-        if let Self::Worker(Worker { name: Some(name), .. }) = self {
+        if let Self::Worker(Worker { name: Some(name), .. }) | Self::Witness(Witness { name, .. }) =
+            self
+        {
             flags.push(("worker.name", "--name", name.clone()));
         }
         if let Self::Dev(Dev { listen: Some(listen), .. })

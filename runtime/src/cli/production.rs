@@ -1,15 +1,20 @@
 //! `migrate`, `executor`, `worker`, `api` and `serve`: the processes of a deployment whose state is
 //! in PostgreSQL and whose hints go through RabbitMQ.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use steadfast_runtime::packs::Catalog;
-use steadfast_runtime::{Data, Engine, OpenError, Options, Roles, Servers, postgres, rabbitmq};
+use steadfast_runtime::{
+    Data, Engine, OpenError, Options, Roles, Servers, WitnessProgram, bear_witness, postgres,
+    rabbitmq,
+};
 use steadfast_services::port::StoreError;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::Setting;
-use super::arguments::{Executor, Serve, Worker};
+use super::arguments::{Executor, Serve, Witness, Worker};
 use super::dev::{GOODBYE, announce, api_options, listen, local_address, serve as serve_api};
 use super::failure::{Code, Failure};
 use super::setup;
@@ -47,11 +52,37 @@ pub(crate) fn worker(asked: Worker, setting: &Setting) -> Result<Code, Failure> 
              the configuration",
         ));
     }
+    options.witness = Some(witness_program(&options.worker_name, &setting.config));
     if let Some(directory) = asked.data {
         options.data = Data::Directory(directory);
     }
     let what = format!("worker `{}`", options.worker_name);
     run_until_told(options, catalog, &what, setting)
+}
+
+/// What to start beside a worker: this very program, even if another was installed meanwhile.
+fn witness_program(name: &str, config: &Config) -> WitnessProgram {
+    let mut arguments: Vec<OsString> = ["witness", "--name", name].map(OsString::from).into();
+    if let Some(file) = &config.file {
+        arguments.extend([OsString::from("--config"), file.clone().into()]);
+    }
+    WitnessProgram { program: PathBuf::from("/proc/self/exe"), arguments }
+}
+
+/// `witness`: it is told on standard input what the worker beside it has, and ends after that.
+pub(crate) fn witness(asked: &Witness, setting: &Setting) -> Result<Code, Failure> {
+    let servers = servers(&setting.config)?;
+    let options = Options { servers: Some(servers), ..setting.config.options() };
+    let heard = steadfast_runtime::Witness::new(&asked.mark, asked.start);
+    let executor = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let executor = executor
+        .map_err(|error| Failure::environment(format!("no threads can be started: {error}")))?;
+    executor.block_on(async {
+        // They are for the worker. Whoever stops both wants this one to have the last word.
+        let _signals = Signals::catch()?;
+        let _hangup = signal(SignalKind::hangup());
+        Ok(bear_witness(options, heard).await.map(|()| Code::Done)?)
+    })
 }
 
 /// `api`.

@@ -15,7 +15,7 @@ use steadfast_embedded::{DataDir, EmbeddedStore, InprocBroker};
 use steadfast_packs::{Catalog, Definition, PolicyDefaults, Problem, Sources};
 use steadfast_postgres::PostgresStore;
 use steadfast_rabbitmq::RabbitBroker;
-use steadfast_runner::{Guardian, LogStore, Runner as ProcessRunner, RunnerConfig};
+use steadfast_runner::{Guardian, LogStore, Runner as ProcessRunner, RunnerConfig, WitnessProgram};
 use steadfast_services::alarm::Alarm;
 use steadfast_services::assembly::{open_doors, start_executor};
 use steadfast_services::port::{Query, Runner, StoreError};
@@ -97,6 +97,8 @@ pub struct Options {
     pub defaults: PolicyDefaults,
     /// How many inputs one transaction takes at the most.
     pub batch_size: usize,
+    /// How long what is over is kept; `None` keeps everything.
+    pub retention: Option<Span>,
     /// The worker's name.
     pub worker_name: String,
     /// How many executions run at once.
@@ -113,6 +115,9 @@ pub struct Options {
     pub max_result_bytes: usize,
     /// Where this process writes down what it decides; `None` = nowhere.
     pub journal: Option<JournalOptions>,
+    /// What to start beside a worker on servers, so that it need not be waited for when it is
+    /// killed; it must call [`bear_witness`](crate::bear_witness).
+    pub witness: Option<WitnessProgram>,
 }
 
 impl Default for Options {
@@ -126,6 +131,7 @@ impl Default for Options {
             settings: Settings::DEFAULT,
             defaults: PolicyDefaults::default(),
             batch_size: 256,
+            retention: None,
             worker_name: String::from("local"),
             capacity: u32::try_from(cores * 4).unwrap_or(4),
             labels: BTreeMap::new(),
@@ -134,6 +140,7 @@ impl Default for Options {
             kill_grace: Duration::from_secs(5),
             max_result_bytes: 1 << 20,
             journal: None,
+            witness: None,
         }
     }
 }
@@ -291,7 +298,8 @@ fn load_catalog(
 
 fn start_processes(options: &Options, data: &DataDir) -> Result<ProcessRunner, OpenError> {
     let guardian = if options.roles.worker {
-        let guardian = Guardian::start(Some(data.lock_fd()), data.path());
+        let witness = options.witness.clone().filter(|_| options.servers.is_some());
+        let guardian = Guardian::start_with(Some(data.lock_fd()), data.path(), witness);
         Some(guardian.map_err(OpenError::Guardian)?)
     } else {
         None
@@ -341,14 +349,18 @@ async fn shared_env(
 }
 
 /// Where the state is, and what carries the hints.
-struct Place {
-    store: AnyStore,
-    broker: AnyBroker,
-    transport: Transport,
-    directory: Option<DataDir>,
+pub(super) struct Place {
+    pub(super) store: AnyStore,
+    pub(super) broker: AnyBroker,
+    pub(super) transport: Transport,
+    pub(super) directory: Option<DataDir>,
 }
 
-fn local_env(options: &Options, at: Place, catalog: Catalog) -> Result<LocalEnv, OpenError> {
+pub(super) fn local_env(
+    options: &Options,
+    at: Place,
+    catalog: Catalog,
+) -> Result<LocalEnv, OpenError> {
     let journal = match &options.journal {
         Some(journal) => {
             // No two processes have the same name at the same time, and none comes back to a file.
@@ -367,6 +379,7 @@ fn local_env(options: &Options, at: Place, catalog: Catalog) -> Result<LocalEnv,
         _directory: at.directory,
         settings: options.settings,
         batch_size: options.batch_size,
+        retention: options.retention,
         definitions: Definitions::new(catalog, options.defaults),
         counters: Counters::default(),
         alarm: Alarm::default(),
@@ -396,6 +409,18 @@ async fn store_definitions(env: &LocalEnv, roles: Roles) -> Result<(), OpenError
     Ok(())
 }
 
+/// Says again and again that this process has its definitions, so that they stay in the store as
+/// long as something may be pinned to them here.
+async fn keep_definitions(env: LocalEnv) {
+    use steadfast_services::port::Env;
+    loop {
+        env.sleep(Span::from_secs(3600)).await;
+        if let Err(error) = env.store().put_definitions(&env.definitions().to_store()).await {
+            tracing::warn!(%error, "the definitions were not seen to; they are in an hour");
+        }
+    }
+}
+
 fn assemble(
     env: LocalEnv,
     options: &Options,
@@ -403,6 +428,12 @@ fn assemble(
     handlers: BTreeMap<ActionRef, Handler>,
 ) -> Engine {
     let doors = open_doors(&env);
+    {
+        use steadfast_services::port::Env;
+        let stop = env.stop().clone();
+        let keeping = keep_definitions(env.clone());
+        env.spawn("definitions", async move { drop(stop.run_until_cancelled(keeping).await) });
+    }
     if options.roles.executor {
         start_executor(&env, env.stop());
     }

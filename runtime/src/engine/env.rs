@@ -33,6 +33,7 @@ pub(crate) struct Shared {
     pub(crate) _directory: Option<DataDir>,
     pub(crate) settings: Settings,
     pub(crate) batch_size: usize,
+    pub(crate) retention: Option<Span>,
     pub(crate) definitions: Definitions,
     pub(crate) counters: Counters,
     pub(crate) alarm: Alarm,
@@ -83,6 +84,10 @@ impl Env for LocalEnv {
 
     fn batch_size(&self) -> usize {
         self.0.batch_size
+    }
+
+    fn retention(&self) -> Option<Span> {
+        self.0.retention
     }
 
     fn now(&self) -> Timestamp {

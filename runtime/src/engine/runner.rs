@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use steadfast_core::claim::Assignment;
 use steadfast_core::execution::Ending;
-use steadfast_core::{ActionRef, Runtime};
+use steadfast_core::{ActionRef, Runtime, WorkerId};
 use steadfast_packs::{
     Definition, Kind, OutputFormat, ParameterDelivery, ParameterFormat, ProcessSpec,
     handler_runtime, secret_values,
@@ -113,6 +113,14 @@ impl Runner for ActionRunner {
     fn runtimes(&self) -> BTreeSet<Runtime> {
         let processes = self.0.processes.runtimes().into_iter().map(Runtime::new);
         processes.chain(self.0.handlers.keys().map(handler_runtime)).collect()
+    }
+
+    fn serves(&self, worker: &WorkerId) {
+        self.0.processes.serve(Some(worker.incarnation.0));
+    }
+
+    fn has_left(&self) {
+        self.0.processes.serve(None);
     }
 
     async fn run(

@@ -37,6 +37,11 @@ pub trait Env: Clone + Send + Sync + 'static {
     /// How many inputs one transaction takes at the most.
     fn batch_size(&self) -> usize;
 
+    /// How long what is over is kept; `None` keeps everything.
+    fn retention(&self) -> Option<Span> {
+        None
+    }
+
     /// This process's own clock: for waiting and for fencing itself, never for a decision.
     fn now(&self) -> Timestamp;
 
@@ -121,4 +126,8 @@ pub enum Counter {
     Conflicts,
     /// A commit whose outcome is unknown.
     UnknownCommits,
+    /// An execution that was put away with history.
+    ExecutionsFiled,
+    /// An execution that was dropped when its retention ended.
+    ExecutionsDropped,
 }

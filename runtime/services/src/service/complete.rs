@@ -56,14 +56,15 @@ async fn complete_all<E: Env>(
     ended: Vec<Ended>,
 ) -> Vec<Taken> {
     let takes_more: Vec<bool> = ended.iter().map(|ended| ended.takes_more).collect();
-    let room = takes_more.iter().filter(|takes| **takes).count();
     let mut step = Complete {
         reports: ended.into_iter().map(|ended| ended.report).collect(),
+        takes_more: takes_more.clone(),
         worker,
         runtimes,
-        room: u32::try_from(room).unwrap_or(u32::MAX),
         loads: Vec::new(),
         parameters: BTreeMap::new(),
+        decided: Vec::new(),
+        in_doubt: false,
     };
     let (answers, next) = until_taken(env, &mut step).await;
     env.count(Counter::AttemptsBegun, next.len() as u64);
@@ -124,25 +125,45 @@ fn count<E: Env>(env: &E, reports: &[Report], answers: &[Result<Status, Refusal>
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Complete {
     reports: Vec<Report>,
+    /// Whether the worker takes something in the place of each.
+    takes_more: Vec<bool>,
     worker: WorkerId,
     runtimes: BTreeSet<Runtime>,
-    /// How many attempts the worker takes in the place of these.
-    room: u32,
     loads: Vec<(WorkerId, u32)>,
     #[serde(skip)]
     parameters: BTreeMap<ExecutionId, Value>,
+    /// What the worker was given last, which is in the store if that commit has happened.
+    decided: Vec<Assignment>,
+    in_doubt: bool,
 }
 
 impl Complete {
+    /// How many attempts the worker takes at the most.
+    fn room(&self) -> u32 {
+        let room = self.takes_more.iter().filter(|takes| **takes).count();
+        u32::try_from(room).unwrap_or(u32::MAX)
+    }
+
+    /// What a commit in doubt has given to the worker after all.
+    fn landed(&self, unit: &Unit) -> Vec<Assignment> {
+        let is_there = |assignment: &&Assignment| {
+            unit.execution(assignment.execution).is_some_and(|execution| {
+                execution.status == Status::Running
+                    && execution.worker.as_ref() == Some(&self.worker)
+                    && execution.token() == assignment.token
+            })
+        };
+        self.decided.iter().filter(is_there).cloned().collect()
+    }
+
     /// Who else could take what this worker takes, and what it needs to take it.
     async fn load_next<T: Transaction>(&mut self, tx: &mut T, unit: &mut Unit) -> Load<()> {
         self.loads.clear();
-        self.parameters.clear();
         let takes_work = unit.worker(&self.worker.name).is_some_and(|worker| worker.takes_work());
-        if self.room == 0 || !takes_work {
+        if self.room() == 0 || !takes_work {
             return Ok(());
         }
-        for execution in tx.ready(&self.runtimes, self.room).await? {
+        for execution in tx.ready(&self.runtimes, self.room()).await? {
             unit.load_execution(execution);
         }
         let waits = |status| matches!(status, Status::Ready | Status::Queued);
@@ -151,7 +172,7 @@ impl Complete {
         if next.is_empty() {
             return Ok(());
         }
-        self.parameters = tx.parameters(&next).await?.into_iter().collect();
+        self.parameters.extend(tx.parameters(&next).await?);
         drive::workers(tx, unit).await?;
         let rivals = unit.workers.iter().filter(|worker| worker.takes_work()).count();
         if unit.transport.pushes() && rivals > 1 {
@@ -167,7 +188,7 @@ impl Step for Complete {
     const NAME: &'static str = "complete";
 
     async fn load<T: Transaction>(&mut self, tx: &mut T, unit: &mut Unit) -> Load<()> {
-        if self.room > 0 {
+        if self.room() > 0 {
             drive::worker(tx, unit, &self.worker.name).await?;
         }
         let mut queues: BTreeMap<QueueKey, usize> = BTreeMap::new();
@@ -176,7 +197,10 @@ impl Step for Complete {
         }
         let heads = queues.values().copied().max().unwrap_or(0);
         drive::queues(tx, unit, &queues.into_keys().collect(), heads).await?;
-        let ids: BTreeSet<ExecutionId> = self.reports.iter().map(|r| r.execution).collect();
+        let mut ids: BTreeSet<ExecutionId> = self.reports.iter().map(|r| r.execution).collect();
+        if self.in_doubt {
+            ids.extend(self.decided.iter().map(|assignment| assignment.execution));
+        }
         let ids: Vec<ExecutionId> = ids.into_iter().collect();
         for execution in tx.executions(&ids).await? {
             unit.load_execution(execution);
@@ -185,9 +209,20 @@ impl Step for Complete {
     }
 
     fn decide(&mut self, unit: &mut Unit) -> Result<Self::Output, Again> {
+        let landed = if self.in_doubt { self.landed(unit) } else { Vec::new() };
         let complete = |report: &Report| completion::complete(unit, report.clone());
         let answers: Vec<_> = self.reports.iter().map(complete).collect();
-        let next = claim::succeed(unit, &self.worker, self.room, self.loads.clone());
-        Ok((answers, next))
+        if !landed.is_empty() {
+            return Ok((answers, landed));
+        }
+        // A report that was refused has ended nothing.
+        let ended = answers.iter().zip(&self.takes_more).filter(|(a, takes)| a.is_ok() && **takes);
+        let room = u32::try_from(ended.count()).unwrap_or(u32::MAX);
+        self.decided = claim::succeed(unit, &self.worker, room, self.loads.clone());
+        Ok((answers, self.decided.clone()))
+    }
+
+    fn doubt(&mut self) {
+        self.in_doubt = true;
     }
 }

@@ -63,6 +63,7 @@ pub async fn work<E: Env, R: Runner>(env: E, runner: R, config: WorkerConfig, st
         };
         info!(worker = %id, "registered");
         let runtimes = config.introduction.runtimes.clone();
+        runner.serves(&id);
         let worker = Worker {
             completer: complete::start(&env, id.clone(), runtimes.clone()),
             stop: stop.clone(),
@@ -406,8 +407,9 @@ impl<E: Env, R: Runner> Worker<E, R> {
     }
 
     async fn goodbye(&self) {
-        if let Err(error) = drain::leave(&self.env, &self.id).await {
-            warn!(%error, "could not say goodbye; the lease will end by itself");
+        match drain::leave(&self.env, &self.id).await {
+            Ok(()) => self.runner.has_left(),
+            Err(error) => warn!(%error, "could not say goodbye; the lease will end by itself"),
         }
     }
 }
