@@ -3,6 +3,8 @@
 //! [`keys::KEYS`] lists every key; [`Config::load`] puts flags, environment, file, preset and
 //! defaults on top of each other, checks them, and hands out one typed value.
 
+#[cfg(test)]
+mod bounds;
 mod environment;
 mod keys;
 mod layers;
@@ -53,10 +55,19 @@ pub(crate) struct Config {
 }
 
 /// The section `database`, apart from the address.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Database {
+    /// A way around the pooler, if there is one.
+    pub(crate) direct_url: Option<String>,
     pub(crate) max_connections: u32,
     pub(crate) acquire_timeout: Duration,
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The address holds a password.
+        f.debug_struct("Database").field("max_connections", &self.max_connections).finish()
+    }
 }
 
 /// The section `message_queue`.
@@ -85,6 +96,7 @@ pub(crate) struct Executor {
     pub(crate) scheduled_timeout: Span,
     pub(crate) sweep_interval: Span,
     pub(crate) batch_size: usize,
+    /// How long what is over is kept.
     pub(crate) retention: Span,
 }
 
@@ -154,6 +166,7 @@ impl Config {
             warnings: layers.warnings.clone(),
             database_url: layers.text("database.url"),
             database: Database {
+                direct_url: layers.text("database.direct_url"),
                 max_connections: layers.count("database.max_connections").unwrap_or(10),
                 acquire_timeout: layers.span("database.acquire_timeout_seconds").into(),
             },
@@ -242,6 +255,7 @@ impl Config {
             kill_grace: self.worker.kill_grace,
             max_result_bytes: self.worker.max_result_bytes,
             journal: self.journal.clone(),
+            logs_kept: self.executor.retention,
             ..Options::default()
         }
     }

@@ -43,6 +43,7 @@ mod promises;
 mod record;
 mod report;
 mod run;
+pub mod stage;
 mod story;
 mod stream;
 mod sync;

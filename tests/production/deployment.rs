@@ -114,7 +114,7 @@ impl Deployment {
 
     /// What a client verb answers.
     pub(crate) fn api(&self, verb: &str, rest: &[&str]) -> Value {
-        let url = fs::read_to_string(self.place.path("url")).expect("there is a server");
+        let url = self.url();
         let arguments = [&[verb], rest, &["--api-url", &url, "-o", "json"]].concat();
         self.place.steadfast(&arguments).run().code(0).json()
     }
@@ -182,6 +182,53 @@ impl Deployment {
         broker.rabbitmqctl(&["list_queues", "name"]).expect("it answers")
     }
 
+    /// Where its processes run.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Where the API is.
+    pub(crate) fn url(&self) -> String {
+        fs::read_to_string(self.place.path("url")).expect("there is a server")
+    }
+
+    /// Throws bytes at the broker, as some other program would.
+    pub(crate) fn throw(&self, exchange: &str, key: &str, body: &[u8]) {
+        let executor = tokio::runtime::Runtime::new().expect("threads");
+        executor.block_on(async {
+            let properties = lapin::ConnectionProperties::default();
+            let connection = lapin::Connection::connect(&self.broker().url(), properties).await;
+            let connection = connection.expect("it connects");
+            let channel = connection.create_channel().await.expect("a channel opens");
+            channel.confirm_select(Default::default()).await.expect("it confirms");
+            let (options, properties) = Default::default();
+            let sent =
+                channel.basic_publish(exchange.into(), key.into(), options, body, properties).await;
+            let confirmed = sent.expect("it is sent").await.expect("it is confirmed");
+            assert!(confirmed.is_ack());
+        });
+    }
+
+    /// What the API answers to a request without a body: status and body.
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        get(&self.url(), path).expect("the API answers")
+    }
+
+    /// The database server.
+    pub(crate) fn database(&self) -> &Postgres {
+        &self.database
+    }
+
+    /// Where the database is.
+    pub(crate) fn database_url(&self) -> &str {
+        &self.database_url
+    }
+
+    /// The message broker.
+    pub(crate) fn broker(&self) -> &RabbitServer {
+        self.broker.as_ref().expect("it was not stopped")
+    }
+
     /// Takes the broker away for good.
     pub(crate) fn stop_the_broker(&mut self) {
         self.broker.take().expect("it is there").stop().expect("it stops");
@@ -204,4 +251,18 @@ impl Deployment {
         std::thread::sleep(std::time::Duration::from_secs(2));
         self.start_the_database();
     }
+}
+
+/// What is answered at `url`: status and body; nothing if nobody listens there.
+pub(crate) fn get(url: &str, path: &str) -> Option<(u16, String)> {
+    use std::io::{Read, Write};
+    let address = url.trim_start_matches("http://");
+    let mut socket = std::net::TcpStream::connect(address).ok()?;
+    let ask = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    socket.write_all(ask.as_bytes()).ok()?;
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).ok()?;
+    let status = answer.split(' ').nth(1)?.parse().ok()?;
+    let (_, body) = answer.split_once("\r\n\r\n")?;
+    Some((status, body.to_owned()))
 }

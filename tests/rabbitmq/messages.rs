@@ -9,7 +9,7 @@ use steadfast_core::decision::{Message, Settle};
 use steadfast_rabbitmq::{Options, RabbitBroker, inspect};
 use steadfast_services::port::{Broker as _, Committed, StoreError, Topic};
 
-use crate::contract::{advance, is_idle, offer, publish, receive, seen, settle, subscribe, worker};
+use crate::broker::{advance, is_idle, offer, publish, receive, seen, settle, subscribe, worker};
 use crate::support::{channel, options, shared, take, throw, until};
 
 fn header<'a>(headers: Option<&'a FieldTable>, name: &str) -> &'a AMQPValue {
@@ -174,6 +174,7 @@ async fn a_broker_can_be_inspected() {
         "queue test-inspect.parked",
         "exchange test-inspect.dlx",
         "queue test-inspect.dead",
+        "round trip",
     ];
     assert_eq!(names, all);
     assert!(rows.iter().all(|row| row.found.is_ok()));

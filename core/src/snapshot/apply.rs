@@ -222,11 +222,16 @@ fn put<R: Row>(rows: &mut BTreeMap<R::Key, R>, changed: Changed<R>) -> Vec<RowCh
     rows.collect()
 }
 
-fn check_execution(execution: &Execution) -> Result<(), Conflict> {
+/// What a store refuses in an execution whatever else is there.
+///
+/// # Errors
+/// [`Conflict::Impossible`], if the row contradicts itself.
+pub fn check_execution(execution: &Execution) -> Result<(), Conflict> {
     let id = execution.id;
     let status = execution.status;
     let over = status.is_terminal();
     check(execution.ended_at.is_some() == over, id, "it has an end exactly when it is over")?;
+    check(!over || execution.wake_at.is_none(), id, "it is over and is to be woken")?;
     let ordered = execution.order.is_some() || !(status.holds_slot() || status == Status::Queued);
     check(ordered, id, "it has no place in line")?;
     let assigned = execution.worker.is_none() || over || status.has_live_attempt();
@@ -237,7 +242,11 @@ fn check_execution(execution: &Execution) -> Result<(), Conflict> {
     check(folded, id, "only an ended child is folded")
 }
 
-fn check_visit(visit: &Visit) -> Result<(), Conflict> {
+/// What a store refuses in a visit whatever else is there.
+///
+/// # Errors
+/// [`Conflict::Impossible`], if the row contradicts itself.
+pub fn check_visit(visit: &Visit) -> Result<(), Conflict> {
     let counted = visit.created <= visit.total
         && visit.ended <= visit.created
         && visit.failed <= visit.ended

@@ -16,7 +16,7 @@ use tracing::{debug, warn};
 
 use crate::journal::{Draft, Journal, Outcome};
 use crate::port::{
-    Batch, Broker, Commit, Committed, Counter, Env, Load, Store, StoreError, Transaction,
+    Batch, Broker, Commit, Committed, Counter, Env, Load, Measure, Store, StoreError, Transaction,
     is_planted,
 };
 
@@ -238,7 +238,10 @@ async fn publish<E: Env>(
         return;
     }
     let count = messages.len() as u64;
-    match env.broker().publish(committed, messages).await {
+    let begun = env.now();
+    let published = env.broker().publish(committed, messages).await;
+    env.measure(Measure::Outbox, env.now().since(begun));
+    match published {
         Ok(_) => env.count(Counter::MessagesPublished, count),
         Err(error) => {
             env.count(Counter::MessagesLost, count);

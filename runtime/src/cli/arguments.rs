@@ -63,7 +63,7 @@ pub(crate) enum Verb {
         /// Which execution.
         id: Id,
     },
-    /// Check configuration, data directory, interpreters, clock and API.
+    /// Check configuration, data directory, servers, interpreters, clock and API.
     Doctor(Doctor),
     /// Measure throughput and latency on the embedded store.
     Bench(Bench),
@@ -78,7 +78,7 @@ pub(crate) enum Verb {
     /// Be the process beside a worker that says when it is dead. Workers start it themselves.
     #[command(hide = true)]
     Witness(Witness),
-    /// Messages that were put aside (not built yet).
+    /// Look at messages that were put aside, hand them in again or give them up, through the API.
     Parked {
         #[command(subcommand)]
         verb: Parked,
@@ -467,27 +467,6 @@ pub(crate) enum Parked {
 }
 
 impl Verb {
-    /// The name of a verb that exists in name only.
-    pub(crate) fn unbuilt(&self) -> Option<&'static str> {
-        match self {
-            Self::Parked { .. } => Some("parked"),
-            Self::Run(_)
-            | Self::Dev(_)
-            | Self::Pack { .. }
-            | Self::Execution { .. }
-            | Self::Queue { .. }
-            | Self::Worker(_)
-            | Self::Explain { .. }
-            | Self::Doctor(_)
-            | Self::Bench(_)
-            | Self::Migrate
-            | Self::Executor(_)
-            | Self::Api(_)
-            | Self::Serve(_)
-            | Self::Witness(_) => None,
-        }
-    }
-
     /// What is logged unless `RUST_LOG` says otherwise.
     pub(crate) const fn usual_level(&self) -> &'static str {
         match self {
@@ -495,6 +474,8 @@ impl Verb {
                 "info"
             }
             Self::Worker(worker) if worker.verb.is_none() => "info",
+            // What the client library thinks of a refusal stands in the row that is about it.
+            Self::Doctor(_) => "warn,lapin=off",
             _ => "warn",
         }
     }

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use steadfast_runtime::api::wait_on;
 use steadfast_runtime::packs::Catalog;
 use steadfast_runtime::{
     Data, Engine, OpenError, Options, Roles, Servers, WitnessProgram, bear_witness, postgres,
@@ -106,7 +107,13 @@ fn listen_until_told(asked: &Serve, roles: Roles, setting: &Setting) -> Result<C
         // The port first: it is the likelier to be refused, and then nothing was touched.
         let listener = listen(&config.api.listen, &api.tokens).await?;
         let address = local_address(&listener)?;
-        let engine = match open(options, catalog, &mut signals).await? {
+        // Until the database is there the port says that this process lives and is not ready.
+        let opened = tokio::select! {
+            biased;
+            opened = open(options, catalog, &mut signals) => opened?,
+            () = wait_on(&listener, &api) => unreachable!("it waits for ever"),
+        };
+        let engine = match opened {
             Opened::Engine(engine) => engine,
             Opened::Told(code) => return Ok(code),
         };
@@ -221,35 +228,44 @@ fn servers(config: &Config) -> Result<Servers, Failure> {
 
 /// The servers that the configuration names, whatever transport it says.
 pub(crate) fn servers_at(config: &Config) -> Result<Servers, Failure> {
-    let missing = |key: &str, variable: &str, form: &str| {
-        Failure::usage(format!(
-            "`{key}` is not set, and this verb needs it; set it, or {variable}, to {form}"
-        ))
-    };
-    let database_url = config.database_url.clone().filter(|url| !url.starts_with("sqlite:"));
-    let database_url = database_url.ok_or_else(|| {
+    let (database_url, database) = database(config)?;
+    let direct_url = config.database.direct_url.clone();
+    Ok(Servers { database_url, database, direct_url, message_queue: message_queue(config)? })
+}
+
+fn missing(key: &str, variable: &str, form: &str) -> Failure {
+    Failure::usage(format!(
+        "`{key}` is not set, and this verb needs it; set it, or {variable}, to {form}"
+    ))
+}
+
+/// The database that the configuration names.
+pub(crate) fn database(config: &Config) -> Result<(String, postgres::Options), Failure> {
+    let url = config.database_url.clone().filter(|url| !url.starts_with("sqlite:"));
+    let url = url.ok_or_else(|| {
         missing("database.url", "DATABASE_URL", "postgres://USER:PASSWORD@HOST:PORT/DATABASE")
     })?;
+    let options = postgres::Options {
+        connections: config.database.max_connections,
+        acquire_timeout: config.database.acquire_timeout,
+        migrate: false,
+        ..postgres::Options::default()
+    };
+    Ok((url, options))
+}
+
+/// The broker that the configuration names.
+pub(crate) fn message_queue(config: &Config) -> Result<rabbitmq::Options, Failure> {
     let queue = &config.message_queue;
-    let url = queue.url.clone();
-    let url = url.ok_or_else(|| {
+    let url = queue.url.clone().ok_or_else(|| {
         missing("message_queue.url", "AMQP_URL", "amqp://USER:PASSWORD@HOST:PORT/VHOST")
     })?;
-    Ok(Servers {
-        database_url,
-        database: postgres::Options {
-            connections: config.database.max_connections,
-            acquire_timeout: config.database.acquire_timeout,
-            migrate: false,
-            ..postgres::Options::default()
-        },
-        message_queue: rabbitmq::Options {
-            prefetch: u16::try_from(queue.prefetch).unwrap_or(u16::MAX),
-            confirm_timeout: queue.confirm_timeout,
-            worker_queue_ttl: queue.worker_queue_ttl,
-            dead_letter_exchange: queue.dead_letter_exchange.clone(),
-            dead_letter_ttl: queue.dead_letter_ttl,
-            ..rabbitmq::Options::new(url)
-        },
+    Ok(rabbitmq::Options {
+        prefetch: u16::try_from(queue.prefetch).unwrap_or(u16::MAX),
+        confirm_timeout: queue.confirm_timeout,
+        worker_queue_ttl: queue.worker_queue_ttl,
+        dead_letter_exchange: queue.dead_letter_exchange.clone(),
+        dead_letter_ttl: queue.dead_letter_ttl,
+        ..rabbitmq::Options::new(url)
     })
 }

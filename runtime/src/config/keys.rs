@@ -72,7 +72,8 @@ pub(crate) const KEYS: &[Key] = &[
         "database.direct_url",
         Kind::Url(&["postgres", "postgresql"]),
         "",
-        "a connection around the pooler, for LISTEN; without it, changes are polled for",
+        "a connection around the pooler, for LISTEN: hints that RabbitMQ does not take go this way; \
+         without it, sweeps find what they spoke of",
     ),
     key("database.max_connections", Kind::Whole(1), "10", "the size of the connection pool"),
     key(

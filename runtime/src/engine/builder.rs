@@ -13,7 +13,7 @@ use steadfast_core::settings::Settings;
 use steadfast_core::{ActionRef, Span, Transport, WorkerName};
 use steadfast_embedded::{DataDir, EmbeddedStore, InprocBroker};
 use steadfast_packs::{Catalog, Definition, PolicyDefaults, Problem, Sources};
-use steadfast_postgres::PostgresStore;
+use steadfast_postgres::{PostgresStore, Wire};
 use steadfast_rabbitmq::RabbitBroker;
 use steadfast_runner::{Guardian, LogStore, Runner as ProcessRunner, RunnerConfig, WitnessProgram};
 use steadfast_services::alarm::Alarm;
@@ -29,6 +29,9 @@ use super::counters::Counters;
 use super::definitions::Definitions;
 use super::env::{LocalEnv, Shared, wall_clock};
 use super::journal::{self, JournalOptions};
+use super::logs::start_cleaning;
+use super::measures::Measures;
+use super::paired::Paired;
 use super::runner::ActionRunner;
 use super::store::AnyStore;
 use super::{Engine, Inner};
@@ -68,6 +71,8 @@ pub struct Servers {
     pub database_url: String,
     /// How it is used.
     pub database: steadfast_postgres::Options,
+    /// A way to the database around its pooler, by which hints go that the broker does not take.
+    pub direct_url: Option<String>,
     /// Where the broker is, and how it is used.
     pub message_queue: steadfast_rabbitmq::Options,
 }
@@ -118,6 +123,8 @@ pub struct Options {
     /// What to start beside a worker on servers, so that it need not be waited for when it is
     /// killed; it must call [`bear_witness`](crate::bear_witness).
     pub witness: Option<WitnessProgram>,
+    /// How long logs are kept in a database that is shared.
+    pub logs_kept: Span,
 }
 
 impl Default for Options {
@@ -141,6 +148,7 @@ impl Default for Options {
             max_result_bytes: 1 << 20,
             journal: None,
             witness: None,
+            logs_kept: Span::from_secs(7 * 24 * 3600),
         }
     }
 }
@@ -338,7 +346,9 @@ async fn shared_env(
     catalog: Catalog,
 ) -> Result<LocalEnv, OpenError> {
     let store = PostgresStore::open(&servers.database_url, servers.database).await?;
-    let broker = RabbitBroker::start(servers.message_queue)?;
+    let rabbit = RabbitBroker::start(servers.message_queue)?;
+    let wire = servers.direct_url.as_deref().map(Wire::start).transpose()?;
+    let broker = Paired { rabbit, wire };
     let at = Place {
         store: AnyStore::Postgres(store),
         broker: AnyBroker::Rabbit(broker),
@@ -382,6 +392,7 @@ pub(super) fn local_env(
         retention: options.retention,
         definitions: Definitions::new(catalog, options.defaults),
         counters: Counters::default(),
+        measures: Measures::default(),
         alarm: Alarm::default(),
         draws: AtomicU64::new(wall_clock().as_micros()),
         stop: CancellationToken::new(),
@@ -432,7 +443,12 @@ fn assemble(
         use steadfast_services::port::Env;
         let stop = env.stop().clone();
         let keeping = keep_definitions(env.clone());
-        env.spawn("definitions", async move { drop(stop.run_until_cancelled(keeping).await) });
+        env.spawn("definitions", async move {
+            let _ = stop.run_until_cancelled(keeping).await;
+        });
+    }
+    if options.roles.executor {
+        start_cleaning(&env, options.logs_kept);
     }
     if options.roles.executor {
         start_executor(&env, env.stop());

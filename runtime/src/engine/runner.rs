@@ -17,6 +17,7 @@ use steadfast_services::port::{Ended, Env, Runner};
 use tokio_util::sync::CancellationToken;
 
 use super::env::LocalEnv;
+use super::logs::Shipping;
 use crate::handler::{Context, Handler};
 
 /// Runs processes and handlers.
@@ -51,7 +52,25 @@ impl ActionRunner {
         stop: CancellationToken,
     ) -> Ended {
         let invocation = invocation(definition, spec, assignment, parameters);
-        match self.0.processes.run(invocation, stop).await {
+        let (execution, attempt) = (assignment.execution.0, assignment.attempt.0);
+        let mut shipping = Shipping::new(&self.0.env, self.logs(), execution, attempt);
+        let outcome = tokio::select! {
+            biased;
+            outcome = self.0.processes.run(invocation, stop.clone()) => outcome,
+            () = shipping.go_on() => unreachable!("it goes on for ever"),
+        };
+        // Before anybody hears of the end: who reads the log then reads all of it.
+        // Whoever was told to stop has little time: its worker may have lost its lease, and wait.
+        let told = async {
+            stop.cancelled().await;
+            tokio::time::sleep(LOG_GRACE).await;
+        };
+        tokio::select! {
+            biased;
+            () = shipping.finish() => {}
+            () = told => {}
+        }
+        match outcome {
             process::Outcome::Succeeded(result) => {
                 Ended { ending: Ending::Succeeded, result, error: None }
             }
@@ -105,6 +124,9 @@ impl ActionRunner {
         }
     }
 }
+
+/// How long the end of a log may take once its attempt was told to stop.
+const LOG_GRACE: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// How long a handler that was told to stop may take to do so.
 const HANDLER_GRACE: std::time::Duration = std::time::Duration::from_secs(5);

@@ -14,6 +14,7 @@ use steadfast_services::service::witness;
 use super::broker::AnyBroker;
 use super::builder::{OpenError, Options, Place, Servers, local_env};
 use super::env::LocalEnv;
+use super::paired::Paired;
 use super::store::AnyStore;
 
 /// How long the broker is waited for; without it, what was freed is found by a sweep.
@@ -71,11 +72,12 @@ async fn reach(options: &Options, servers: Servers) -> Result<LocalEnv, OpenErro
     let (store, broker) = tokio::join!(open(&servers, patience), broker);
     let at = Place {
         store: AnyStore::Postgres(store?),
-        broker: AnyBroker::Rabbit(broker?),
+        // A sweep finds what nobody heard of.
+        broker: AnyBroker::Rabbit(Paired { rabbit: broker?, wire: None }),
         transport: Transport::Rabbitmq,
         directory: None,
     };
-    Ok(local_env(options, at, Catalog::default()))
+    local_env(options, at, Catalog::default())
 }
 
 async fn open(servers: &Servers, patience: Duration) -> Result<PostgresStore, OpenError> {

@@ -10,7 +10,7 @@ use crate::drive::Step;
 use crate::port::Workflow;
 use crate::service::{
     admit, advance, claim, complete, control, dead_letter, dispatch, drain, heartbeat, submit,
-    sweep,
+    sweep, witness,
 };
 
 /// Where pinned workflows are found.
@@ -50,6 +50,7 @@ pub(super) fn ask(
         sweep::CheckWorkers,
         sweep::FindMissed,
         sweep::Handle,
+        witness::Testify,
     )
 }
 

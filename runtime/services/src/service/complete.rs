@@ -119,6 +119,9 @@ fn count<E: Env>(env: &E, reports: &[Report], answers: &[Result<Status, Refusal>
             },
             1,
         );
+        if answer.is_ok() && report.ending == Ending::TimedOut {
+            env.count(Counter::TimeoutsRun, 1);
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use tracing::info;
 
 use super::HandleHints;
 use crate::drive::{self, Again, Step, drive};
-use crate::port::{Delivery, Env, Load, StoreError, Transaction};
+use crate::port::{Counter, Delivery, Env, Load, StoreError, Transaction};
 
 /// Takes hints of [`crate::port::Topic::Dead`].
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +23,10 @@ impl HandleHints for DeadLetters {
             // Whoever is to stop an attempt looks for that by itself, and the sweep ends it.
             _ => None,
         });
-        take_back(env, offers.collect()).await
+        let offers = offers.collect();
+        take_back(env, offers).await?;
+        env.count(Counter::DeadLetters, deliveries.len() as u64);
+        Ok(())
     }
 }
 
@@ -38,7 +41,9 @@ pub async fn take_back<E: Env>(
     if offers.is_empty() {
         return Ok(());
     }
-    for execution in drive(env, &mut TakeBack { offers }).await? {
+    let taken = drive(env, &mut TakeBack { offers }).await?;
+    env.count(Counter::RescuesDeadLetter, taken.len() as u64);
+    for execution in taken {
         info!(%execution, "its worker left its offer lying; somebody else shall have it");
     }
     Ok(())

@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 use steadfast_core::decision::Message;
 use steadfast_core::execution::{Cause, Refusal};
 use steadfast_core::unit::Unit;
-use steadfast_core::{ExecutionId, QueueKey, Runtime, Status, sweep};
+use steadfast_core::{ExecutionId, QueueKey, Runtime, Span, Status, sweep};
 use tracing::{info, warn};
 
 use super::admit::admit;
 use super::advance::Advancer;
 use crate::drive::{self, Again, Step, drive};
-use crate::port::{Counter, Env, Load, Pointer, StoreError, Transaction, is_planted};
+use crate::port::{Counter, Env, Load, Measure, Pointer, StoreError, Transaction, is_planted};
 
 /// Does what is due.
 ///
@@ -49,7 +49,7 @@ pub async fn rescue<E: Env>(env: &E) -> Result<(), StoreError> {
 async fn until_done<E: Env>(env: &E, found: Found) -> Result<(), StoreError> {
     let limit = env.batch_size();
     loop {
-        let mut step = Handle { found, limit, only: None, pointers: Vec::new() };
+        let mut step = Handle { found, limit, only: None, pointers: Vec::new(), late: Vec::new() };
         let handled = match drive(env, &mut step).await {
             Ok(handled) => handled,
             Err(StoreError::Corrupt(reason)) => {
@@ -60,6 +60,9 @@ async fn until_done<E: Env>(env: &E, found: Found) -> Result<(), StoreError> {
         };
         for (pointer, status) in &handled {
             count(env, found, pointer, *status);
+        }
+        for late in step.late.drain(..) {
+            env.measure(Measure::TimeoutDetection, late);
         }
         let progress = handled.iter().any(|(_, status)| status.is_ok());
         if step.pointers.len() < limit || !progress {
@@ -74,7 +77,12 @@ async fn one_by_one<E: Env>(env: &E, found: Found, pointers: &[Pointer]) -> Hand
     let mut all = Vec::new();
     for pointer in pointers {
         let only = Some(pointer.clone());
-        match drive(env, &mut Handle { found, limit: 1, only, pointers: Vec::new() }).await {
+        match drive(
+            env,
+            &mut Handle { found, limit: 1, only, pointers: Vec::new(), late: Vec::new() },
+        )
+        .await
+        {
             Ok(handled) => all.extend(handled),
             Err(error) => warn!(%error, execution = %pointer.execution, "cannot be swept"),
         }
@@ -114,6 +122,8 @@ pub(crate) struct Handle {
     limit: usize,
     only: Option<Pointer>,
     pointers: Vec<Pointer>,
+    /// How long after its deadline each was found that a deadline ended.
+    late: Vec<Span>,
 }
 
 impl Step for Handle {
@@ -146,13 +156,21 @@ impl Step for Handle {
     }
 
     fn decide(&mut self, unit: &mut Unit) -> Result<Handled, Again> {
+        self.late.clear();
+        let late = &mut self.late;
         let handle = |pointer: &Pointer| {
             let id = pointer.execution;
+            let due = unit.execution(id).and_then(|execution| execution.wake_at);
             let status = match self.found {
                 Found::Due => sweep::wake(unit, id),
                 Found::Orphans => sweep::rescue(unit, id),
             };
             let cause = unit.execution(id).and_then(|execution| execution.cause);
+            if let (Found::Due, Ok(_), Some(due), Some(cause)) = (self.found, &status, due, cause)
+                && matches!(cause, Cause::QueueTimeout | Cause::Unschedulable | Cause::RunTimeout)
+            {
+                late.push(unit.now.since(due));
+            }
             (pointer.clone(), status.map(|status| (status, cause)))
         };
         Ok(self.pointers.iter().map(handle).collect())

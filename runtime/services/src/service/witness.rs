@@ -3,6 +3,7 @@
 
 use std::future::Future;
 
+use serde::{Deserialize, Serialize};
 use steadfast_core::sweep::{self, Testimony};
 use steadfast_core::unit::Unit;
 use steadfast_core::{ExecutionId, Span, WorkerId};
@@ -55,7 +56,8 @@ pub async fn testify<E: Env>(env: &E, worker: &WorkerId) -> Result<Testimony, St
     drive(env, &mut Testify { worker: worker.clone() }).await
 }
 
-struct Testify {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Testify {
     worker: WorkerId,
 }
 
