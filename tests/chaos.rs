@@ -317,6 +317,7 @@ impl Chaos {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "how long, and which, is for whoever runs it")]
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }

@@ -6,7 +6,7 @@ use steadfast_core::execution::Execution;
 use steadfast_core::snapshot::Snapshot;
 use steadfast_core::{ExecutionId, QueueKey, Runtime, TaskKey, Timestamp};
 
-use super::op::{ALL, Op, Rows};
+use super::op::{ALL, Answer, Op, Rows};
 use crate::store::random::draw::{Draw, KEYS, QUEUES, RUNTIMES, TASKS, WORKERS, pin};
 use crate::store::rows::worker_id;
 
@@ -109,11 +109,16 @@ impl Plan {
         plan
     }
 
-    /// What was not there could not be locked, and is not to be changed.
-    pub(crate) fn keep_what_is_there(&mut self, op: &Op, rows: &Snapshot) {
+    /// What was not found could not be locked, and is not to be changed, even if it is there by now.
+    pub(crate) fn keep_what_was_found(&mut self, op: &Op, answer: &Answer) {
+        let Answer::Said(text) = answer else { return };
         match op {
-            Op::Executions(_) => self.executions.retain(|id| rows.execution(*id).is_some()),
-            Op::Queues(_) => self.queues.retain(|key| rows.queues.contains_key(key)),
+            Op::Executions(_) => {
+                self.executions.retain(|id| text.contains(&format!("Execution {{ id: {id:?}, ")));
+            }
+            Op::Queues(_) => {
+                self.queues.retain(|key| text.contains(&format!("Queue {{ key: {key:?}, ")));
+            }
             _ => {}
         }
     }
@@ -137,7 +142,11 @@ impl Plan {
             };
             let all: Vec<Rows> = Rows::of(writes).into_iter().filter(is_change).collect();
             if !all.is_empty() {
-                ops.push(Op::Write(draw.of(&all)));
+                let mut rows = draw.of(&all);
+                if draw.chance(30) {
+                    rows.fall_behind();
+                }
+                ops.push(Op::Write(rows));
             }
             return ops;
         }

@@ -41,7 +41,7 @@ fn a_client_alone_is_answered_the_same() {
 #[test]
 fn several_clients_leave_the_same_rows() {
     let (waits, refusals) = compare(4, operations(30_000));
-    assert!(waits > 300 && refusals > 300, "too little happened: {waits}, {refusals}");
+    assert!(waits > 100 && refusals > 100, "too little happened: {waits}, {refusals}");
 }
 
 /// How many calls it takes at the most until a fault is found.

@@ -8,7 +8,9 @@ use steadfast_core::execution::Execution;
 use steadfast_core::queue::Queue;
 use steadfast_core::worker::Worker;
 use steadfast_core::workflow::{Run, Visit};
-use steadfast_core::{ExecutionId, QueueKey, Runtime, TaskKey, Timestamp, WorkerId, WorkerName};
+use steadfast_core::{
+    ExecutionId, QueueKey, Runtime, TaskKey, Timestamp, Version, WorkerId, WorkerName,
+};
 use steadfast_services::port::{Batch, Commit, Load, StoreError, Transaction};
 
 use super::doctor::Doctor;
@@ -86,6 +88,20 @@ impl Rows {
         add(writes.results.is_empty(), Self::Outcomes(writes.results));
         add(writes.items.is_empty(), Self::Items(writes.items));
         all
+    }
+
+    /// Makes changes of them that somebody else was quicker to make.
+    pub(crate) fn fall_behind(&mut self) {
+        let before = |version: &mut Version| {
+            // Nothing comes before the first.
+            version.0 = version.0.saturating_sub(1).max(1);
+        };
+        match self {
+            Self::Workers(rows) => rows.iter_mut().for_each(|row| before(&mut row.version)),
+            Self::Queues(rows) => rows.iter_mut().for_each(|row| before(&mut row.version)),
+            Self::Executions(rows) => rows.iter_mut().for_each(|row| before(&mut row.version)),
+            _ => {}
+        }
     }
 
     fn batch(&self) -> Batch<'_> {

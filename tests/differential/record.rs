@@ -101,19 +101,21 @@ impl Recorder {
         self.call(client, op).await;
     }
 
-    /// What a client does next. Two that wait for one unique key go on in any order, so while one
-    /// waits to write nobody else begins to.
+    /// What a client does next. Several who wait go on in an order that only their store knows, so
+    /// while one waits nobody does what may have to wait too.
     fn choose(&mut self, client: usize) -> Op {
         let base = window(self.history.steps.len());
         self.draw.set_base(base);
-        let waits_to_write = |stand: &Stand| matches!(stand, Stand::Waiting(Op::Write(_), _));
-        let may_write = !self.stands.iter().any(waits_to_write);
+        let is_waiting = |stand: &Stand| matches!(stand, Stand::Waiting(..));
+        let may_wait = !self.stands.iter().any(is_waiting);
         match &mut self.stands[client] {
             Stand::Outside => Op::Begin,
             Stand::Waiting(..) => unreachable!("it waits"),
             Stand::Loading(plan) => {
-                if let Some(op) = plan.next() {
-                    return op;
+                while let Some(op) = plan.next() {
+                    if may_wait || !op.locks() {
+                        return op;
+                    }
                 }
                 let (plan, draw) = (&*plan, &mut self.draw);
                 let mut writes = self.me.world().see_rows(|rows| plan.writes(draw, rows, base));
@@ -121,7 +123,7 @@ impl Recorder {
                 self.stands[client] = Stand::Writing(writes);
                 self.choose(client)
             }
-            Stand::Writing(writes) => match writes.pop().filter(|_| may_write) {
+            Stand::Writing(writes) => match writes.pop().filter(|_| may_wait) {
                 Some(op) => op,
                 None if self.draw.chance(85) => Op::Commit,
                 None => Op::Drop,
@@ -159,7 +161,7 @@ impl Recorder {
             }
             Op::Executions(_) | Op::Queues(_) => {
                 let Stand::Loading(mut plan) = before else { return before };
-                self.me.world().see_rows(|rows| plan.keep_what_is_there(op, rows));
+                plan.keep_what_was_found(op, answer);
                 Stand::Loading(plan)
             }
             _ => before,

@@ -39,7 +39,7 @@ async fn insert(store: &PostgresStore, id: u64) -> Result<(), StoreError> {
 #[tokio::test]
 async fn a_disk_that_is_full_is_said_to_be_and_used_again_when_it_is_not() {
     let server = Postgres::start_on_small_disk(300).unwrap_or_else(|failure| panic!("{failure}"));
-    let store = open(&server.create_database("full").expect("a database can be made")).await;
+    let store = open(&server.create_database("small").expect("a database can be made")).await;
     insert(&store, 1).await.expect("there is room");
     server.fill_disk();
     let mut refused = None;

@@ -25,6 +25,7 @@ fn the_slot_of_a_killed_worker_is_used_again_at_once() {
     let _server = deployment.serve();
     let mut workers: BTreeMap<String, Running> =
         ["ada", "bob"].map(|name| (name.to_owned(), deployment.worker(name))).into();
+    #[expect(clippy::disallowed_methods, reason = "how often is for whoever runs it")]
     let kills = std::env::var("STEADFAST_KILLS").ok().and_then(|text| text.parse().ok());
     let mut taken = Vec::new();
     for _ in 0..kills.unwrap_or(KILLS) {

@@ -430,8 +430,8 @@ pub(super) const SAFETY: &[Law] = &[
         code: "S29",
         name: "growth_is_bounded",
         statement: "No queue key has more waiters that could have been refused than its maximum \
-            length. Parked messages, sent outbox rows, tombstones and ended executions go when their \
-            retention ends, and nothing goes that a live row still refers to.",
+            length. Parked messages, sent outbox rows, tombstones and ended executions go when \
+            their retention ends, and nothing goes that a live row still refers to.",
         kind: Kind::Safety,
         scope: Scope::Transition,
         why: "The store fills until it stops, or a clean-up removes the very record that kept a \

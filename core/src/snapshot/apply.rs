@@ -231,7 +231,6 @@ pub fn check_execution(execution: &Execution) -> Result<(), Conflict> {
     let status = execution.status;
     let over = status.is_terminal();
     check(execution.ended_at.is_some() == over, id, "it has an end exactly when it is over")?;
-    check(!over || execution.wake_at.is_none(), id, "it is over and is to be woken")?;
     let ordered = execution.order.is_some() || !(status.holds_slot() || status == Status::Queued);
     check(ordered, id, "it has no place in line")?;
     let assigned = execution.worker.is_none() || over || status.has_live_attempt();

@@ -217,8 +217,9 @@ BEGIN
         EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING CONSTRAINTS)',
                        part, parent);
         EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', parent || '_rest');
-        EXECUTE format('WITH moved AS (DELETE FROM %I WHERE filed >= %s AND filed < %s RETURNING *) '
-                       'INSERT INTO %I SELECT * FROM moved', parent || '_rest', first, after, part);
+        EXECUTE format('WITH moved AS (DELETE FROM %I WHERE filed >= %s AND filed < %s '
+                       'RETURNING *) INSERT INTO %I SELECT * FROM moved',
+                       parent || '_rest', first, after, part);
         PERFORM index_history(parent, part);
         EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)',
                        parent, part, first, after);

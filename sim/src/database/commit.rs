@@ -259,6 +259,9 @@ fn check(state: &State, id: TxId, batch: &Batch<'_>) -> Load<()> {
     if !state.is_careless() {
         sound(batch)?;
     }
+    if !state.is_planted("lease_left_at_the_end") {
+        asleep(batch)?;
+    }
     match batch {
         Batch::InsertWorkers(new) => none_exist(new, |key| rows.workers.contains_key(key)),
         Batch::UpdateWorkers(new) => versions(new, |key| rows.workers.get(key).map(|r| r.version)),
@@ -310,6 +313,18 @@ fn sound(batch: &Batch<'_>) -> Load<()> {
         _ => Ok(()),
     };
     checked.map_err(|conflict| StoreError::Corrupt(conflict.to_string()))
+}
+
+/// What is over is not woken. The law about that is for those who decide, so a store in which they
+/// are to break it lets them.
+fn asleep(batch: &Batch<'_>) -> Load<()> {
+    let (Batch::InsertExecutions(rows) | Batch::UpdateExecutions(rows)) = batch else {
+        return Ok(());
+    };
+    let woken = rows.iter().find(|row| row.status.is_terminal() && row.wake_at.is_some());
+    let corrupt =
+        |row: &Execution| Err(StoreError::Corrupt(format!("{} is over and woken", row.id)));
+    woken.map_or(Ok(()), corrupt)
 }
 
 /// No key comes twice in one statement.

@@ -210,8 +210,8 @@ impl SimTransaction {
         per_run: u32,
     ) -> Load<Vec<Execution>> {
         let find = |state: &State| state.find_ended_children(runs, per_run);
-        let is_unfolded = |execution: &Execution| !execution.folded;
-        let mut rows = self.lock_executions(Statement::EndedChildren, find, is_unfolded).await?;
+        let still = Execution::awaits_folding;
+        let mut rows = self.lock_executions(Statement::EndedChildren, find, still).await?;
         rows.sort_by_key(|row| (row.parent(), row.id));
         Ok(rows)
     }

@@ -55,7 +55,7 @@ fn put(whole: &mut String, value: &Value) {
             let all = list(all, |array, flag| array.push(if *flag { 't' } else { 'f' }));
             quote(whole, &all, "bool[]");
         }
-        Value::Texts(all) => quote(whole, &list(all, element), "text[]"),
+        Value::Texts(all) => quote(whole, &list(all, |array, text| element(array, text)), "text[]"),
     }
 }
 
@@ -76,7 +76,7 @@ fn list<T>(all: &[Option<T>], put: impl Fn(&mut String, &T)) -> String {
 }
 
 /// A text within an array.
-fn element(array: &mut String, text: &String) {
+fn element(array: &mut String, text: &str) {
     array.push('"');
     for character in text.chars() {
         if matches!(character, '"' | '\\') {
