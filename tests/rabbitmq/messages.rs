@@ -42,6 +42,27 @@ async fn what_no_worker_takes_in_time_arrives_among_the_dead_letters() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_letter_that_nobody_reads_goes_when_its_time_is_over() {
+    let server = shared();
+    let options = Options {
+        worker_queue_ttl: Duration::from_millis(300),
+        dead_letter_ttl: Duration::from_secs(4),
+        ..options(&server.url(), "forgotten")
+    };
+    let broker = RabbitBroker::connect(options.clone()).await.expect("it can be used");
+    let gone = worker("w", 1);
+    drop(subscribe(&broker, Topic::Worker(gone.clone())).await);
+    publish(&broker, [offer(&gone, 1)]).await;
+    let letters = async || {
+        let rows = inspect(&options).await.expect("it answers");
+        let dead = rows.into_iter().find(|row| row.what == "queue test-forgotten.dead");
+        dead.expect("it is there").found.expect("it is fine").messages
+    };
+    until("it is a dead letter", async || letters().await == 1).await;
+    until("it is gone", async || letters().await == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_read_is_parked_with_its_bytes_and_the_reason() {
     let server = shared();
     let broker = RabbitBroker::connect(options(&server.url(), "garbage")).await.expect("it works");
