@@ -9,7 +9,7 @@ use steadfast_core::decision::Settle;
 use steadfast_rabbitmq::{RabbitBroker, Verdict};
 use steadfast_services::port::{Broker as _, Parked, Topic};
 
-use crate::contract::{advance, publish, receive, seen, settle, subscribe, worker};
+use crate::broker::{advance, publish, receive, seen, settle, subscribe, worker};
 use crate::support::{channel, options, shared, take, throw, until};
 
 /// Parks `count` hints, which say `advance` of a number from 0 on.
@@ -90,7 +90,7 @@ async fn a_replay_has_its_bytes_and_headers_and_one_that_nobody_takes_stays() {
     // The same once more, as after an acknowledgement that was lost: one message to an operator.
     throw(&raw, "test-bytes.hints", "admit", b"\x00\xff", properties).await;
     let mut consumer = consumer;
-    assert!(crate::contract::is_idle(&mut consumer).await, "none can be read");
+    assert!(crate::broker::is_idle(&mut consumer).await, "none can be read");
     drop(consumer);
     until("both are put aside", async || broker.count_parked().await == Ok(2)).await;
     let parked = listed(&broker).await;
@@ -154,7 +154,7 @@ async fn what_waits_for_a_worker_is_counted() {
     let broker = RabbitBroker::connect(options(&server.url(), "depth")).await.expect("it works");
     let (busy, absent) = (worker("busy", 1), worker("absent", 1));
     drop(subscribe(&broker, Topic::Worker(busy.clone())).await);
-    publish(&broker, (0..4).map(|id| crate::contract::offer(&busy, id))).await;
+    publish(&broker, (0..4).map(|id| crate::broker::offer(&busy, id))).await;
     until("all are counted", async || {
         let both = [absent.clone(), busy.clone()];
         broker.waiting_for(&both).await == Ok(vec![None, Some(4)])
