@@ -179,12 +179,13 @@ pub(crate) fn insert_whole(
     let Shape { args, cells, from } = columns.shape(&fields, 1);
     let mut conditions = Vec::new();
     let keyed = rows.iter().any(|row| row.idempotency.is_some());
+    // What is filed at once meets no index of the living.
+    let there = if files_any(rows) { "" } else { "h.filed >= 1 AND " };
     let asked = [("id", !unseen), ("idempotency_key", keyed)];
     for (name, _) in asked.iter().filter(|(_, asked)| *asked) {
         let here = names.iter().position(|other| other == name).map_or("NULL", |n| &cells[n]);
-        conditions.push(format!(
-            "NOT EXISTS (SELECT FROM execution h WHERE h.filed >= 1 AND h.{name} = {here})"
-        ));
+        conditions
+            .push(format!("NOT EXISTS (SELECT FROM execution h WHERE {there}h.{name} = {here})"));
     }
     let table = if files_any(rows) { "execution" } else { Executions::TABLE };
     let from = from.map(|from| format!(" FROM {from}")).unwrap_or_default();

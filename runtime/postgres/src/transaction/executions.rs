@@ -55,6 +55,11 @@ impl PostgresTransaction {
         parameters: &[(ExecutionId, Value)],
     ) -> Load<()> {
         let unseen = rows.iter().all(|row| self.drawn.contains(&row.id.0));
+        // One that is filed at once meets no index of the others.
+        let keys = rows.iter().filter_map(|row| row.idempotency.as_ref().map(|i| &i.key));
+        let distinct: BTreeSet<&String> = keys.clone().collect();
+        let twice = keys.count() - distinct.len();
+        self.require(rows.len(), (rows.len() - twice) as u64, NAME)?;
         for chunk in rows.chunks(MOST) {
             let (sql, args) = insert_whole(chunk, parameters, unseen);
             let written = self.session.execute(AssertSqlSafe(sql).into_sql_str(), args).await?;
