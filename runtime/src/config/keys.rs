@@ -138,7 +138,7 @@ pub(crate) const KEYS: &[Key] = &[
         "executor.timeout_check_interval",
         Kind::Seconds,
         "60",
-        "how often the production executor looks for timeouts that no timer announced",
+        "nothing yet: timeouts are looked for every `executor.sweep_interval`",
     ),
     key(
         "executor.sweep_interval",
@@ -159,7 +159,7 @@ pub(crate) const KEYS: &[Key] = &[
         "worker.heartbeat_interval",
         Kind::Seconds,
         "10",
-        "how often a production worker reports in full",
+        "nothing yet: a worker reports with each renewal of its lease",
     ),
     key("worker.lease_renew_interval", Kind::Seconds, "1", "how often it renews its lease"),
     key(
@@ -194,13 +194,23 @@ pub(crate) const KEYS: &[Key] = &[
         "1048576",
         "how large a result may be; a larger output fails the execution, its log is kept",
     ),
-    key("worker.probe_listen", Kind::Address, "", "where a production worker answers probes"),
-    key("worker.probe_interval", Kind::Seconds, "5", "how often a production worker is probed"),
+    key(
+        "worker.probe_listen",
+        Kind::Address,
+        "",
+        "nothing yet: where a worker is to answer probes",
+    ),
+    key(
+        "worker.probe_interval",
+        Kind::Seconds,
+        "5",
+        "nothing yet: how often a worker is to be probed",
+    ),
     key(
         "worker.probe_staleness",
         Kind::Seconds,
         "15",
-        "how old the last answered probe may be before the worker gets nothing new",
+        "nothing yet: how old the last answered probe may be before the worker gets nothing new",
     ),
     key("worker.selector_labels", Kind::Labels, "{}", "what a task's `worker_selector` looks at"),
     key(
@@ -245,6 +255,15 @@ pub(crate) const KEYS: &[Key] = &[
         "directories that hold packs, relative to the configuration file; a missing `./packs` is \
          fine as long as nobody named it",
     ),
+];
+
+/// Keys that are checked and that nothing obeys yet, and what happens instead.
+pub(crate) const IDLE: &[(&str, &str)] = &[
+    ("executor.timeout_check_interval", "timeouts are looked for every `executor.sweep_interval`"),
+    ("worker.heartbeat_interval", "a worker reports with each renewal of its lease"),
+    ("worker.probe_listen", "workers are not probed yet"),
+    ("worker.probe_interval", "workers are not probed yet"),
+    ("worker.probe_staleness", "workers are not probed yet"),
 ];
 
 /// The values of a preset.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use steadfast_runtime::packs::{Member, read_members, suggestion};
 
 use super::environment::Environment;
-use super::keys::{self, KEYS, Key};
+use super::keys::{self, IDLE, KEYS, Key};
 use super::order;
 use super::value::{Given, Source, check, from_text};
 
@@ -61,6 +61,7 @@ impl Layers {
             let violations = order::violations(&layers);
             layers.errors.extend(violations);
         }
+        layers.warn_of_idle();
         if layers.errors.is_empty() { Ok(layers) } else { Err(layers.errors) }
     }
 
@@ -147,6 +148,19 @@ impl Layers {
             match keys::find(&path) {
                 Some(key) => self.put(key, from_text(key.kind, text), source),
                 None => self.unknown(&source, &path),
+            }
+        }
+    }
+
+    /// Warns of what somebody chose and nothing obeys.
+    fn warn_of_idle(&mut self) {
+        for (path, instead) in IDLE {
+            let chosen = self.get(path).map(|given| given.source.clone());
+            if let Some(source) = chosen
+                && !matches!(source, Source::Default | Source::Preset(_))
+            {
+                self.warnings
+                    .push(format!("{source}: warning: `{path}` has no effect yet: {instead}"));
             }
         }
     }

@@ -142,6 +142,16 @@ fn bounds_follow_from_the_settings_that_name_them() {
 }
 
 #[test]
+fn keys_without_effect_are_warned_of_where_somebody_chose_them() {
+    let config = load("preset: production\nworker:\n  heartbeat_interval: 5\n", &[], &[]).unwrap();
+    assert_eq!(
+        config.warnings,
+        ["steadfast.yaml:3: warning: `worker.heartbeat_interval` has no effect yet: a worker \
+          reports with each renewal of its lease"]
+    );
+}
+
+#[test]
 fn unknown_keys_are_warned_of() {
     let text = "worker:\n  capasity: 3\nmagic:\n  wand: 1\n";
     let config = load(text, &[("STEADFAST__WORKR__NAME", "x")], &[]).unwrap();
