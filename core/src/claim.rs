@@ -15,9 +15,10 @@ use crate::status::Status;
 use crate::unit::Unit;
 use crate::worker::select::{self, Candidate};
 use crate::worker::{Worker, WorkerRefusal, WorkerState};
+use serde::{Deserialize, Serialize};
 
 /// What a worker needs to carry out an attempt.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assignment {
     /// The execution.
     pub execution: ExecutionId,

@@ -9,7 +9,7 @@ use steadfast_core::decision::{Message, Settle};
 use steadfast_rabbitmq::{Options, RabbitBroker, inspect};
 use steadfast_services::port::{Broker as _, Committed, StoreError, Topic};
 
-use crate::contract::{advance, is_idle, offer, publish, receive, seen, settle, subscribe, worker};
+use crate::broker::{advance, is_idle, offer, publish, receive, seen, settle, subscribe, worker};
 use crate::support::{channel, options, shared, take, throw, until};
 
 fn header<'a>(headers: Option<&'a FieldTable>, name: &str) -> &'a AMQPValue {
@@ -39,6 +39,27 @@ async fn what_no_worker_takes_in_time_arrives_among_the_dead_letters() {
     tokio::time::sleep(Duration::from_millis(900)).await;
     assert!(is_idle(&mut dead).await);
     settle(&mut mine, taken, Settle::Ack).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_letter_that_nobody_reads_goes_when_its_time_is_over() {
+    let server = shared();
+    let options = Options {
+        worker_queue_ttl: Duration::from_millis(300),
+        dead_letter_ttl: Duration::from_secs(4),
+        ..options(&server.url(), "forgotten")
+    };
+    let broker = RabbitBroker::connect(options.clone()).await.expect("it can be used");
+    let gone = worker("w", 1);
+    drop(subscribe(&broker, Topic::Worker(gone.clone())).await);
+    publish(&broker, [offer(&gone, 1)]).await;
+    let letters = async || {
+        let rows = inspect(&options).await.expect("it answers");
+        let dead = rows.into_iter().find(|row| row.what == "queue test-forgotten.dead");
+        dead.expect("it is there").found.expect("it is fine").messages
+    };
+    until("it is a dead letter", async || letters().await == 1).await;
+    until("it is gone", async || letters().await == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -174,6 +195,7 @@ async fn a_broker_can_be_inspected() {
         "queue test-inspect.parked",
         "exchange test-inspect.dlx",
         "queue test-inspect.dead",
+        "round trip",
     ];
     assert_eq!(names, all);
     assert!(rows.iter().all(|row| row.found.is_ok()));

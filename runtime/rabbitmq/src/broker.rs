@@ -15,7 +15,7 @@ use crate::letter::{Letter, is_shared};
 use crate::link::Link;
 use crate::options::Options;
 use crate::problem::Problem;
-use crate::session::Fate;
+use crate::session::{Fate, Session};
 use crate::subscription::RabbitSubscription;
 use crate::topology::{Item, Names, key_of};
 
@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) link: Link,
     pub(crate) counters: Counters,
     ids: Ids,
+    /// Who looks at parked messages, one at a time.
+    looking: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -92,7 +94,8 @@ impl RabbitBroker {
         let names = Names::new(&options);
         let link = Link::start(options.clone(), names.clone(), stop.clone());
         let ids = Ids { process: any_number(), next: AtomicU64::new(1) };
-        let shared = Shared { options, names, link, counters: Counters::default(), ids };
+        let (counters, looking) = Default::default();
+        let shared = Shared { options, names, link, counters, ids, looking };
         Ok(Self { shared: Arc::new(shared), _stop: Arc::new(stop.drop_guard()) })
     }
 
@@ -132,6 +135,31 @@ impl RabbitBroker {
             parked: read(&counters.parked),
             delayed: read(&counters.delayed),
         }
+    }
+
+    pub(crate) fn session(&self) -> Result<Arc<Session>, Problem> {
+        self.shared.link.session()
+    }
+
+    pub(crate) async fn session_soon(&self) -> Result<Arc<Session>, Problem> {
+        self.shared.link.session_within(self.shared.options.connect_timeout).await
+    }
+
+    pub(crate) fn names(&self) -> &Names {
+        &self.shared.names
+    }
+
+    pub(crate) fn looking(&self) -> &tokio::sync::Mutex<()> {
+        &self.shared.looking
+    }
+
+    pub(crate) fn new_id(&self) -> String {
+        self.shared.new_id()
+    }
+
+    /// How long an answer is waited for.
+    pub(crate) fn patience(&self) -> std::time::Duration {
+        self.shared.options.confirm_timeout
     }
 
     /// The queue of a topic.

@@ -6,17 +6,18 @@ use steadfast_core::Timestamp;
 use steadfast_core::decision::Message;
 
 use crate::envelope::{self, CONTENT_TYPE};
+use crate::parked::origin;
 use crate::topology::{DELAY_HEADER, Names, fits, key_of};
 
 /// The header of a message that somebody may have had before, although the broker calls it new.
 pub(crate) const AGAIN_HEADER: &str = "steadfast-again";
 
 /// What says why a message was put aside.
-const REASON_HEADER: &str = "steadfast-reason";
+pub(crate) const REASON_HEADER: &str = "steadfast-reason";
 /// The exchange that it came from.
-const EXCHANGE_HEADER: &str = "steadfast-exchange";
+pub(crate) const EXCHANGE_HEADER: &str = "steadfast-exchange";
 /// Its routing key there.
-const KEY_HEADER: &str = "steadfast-routing-key";
+pub(crate) const KEY_HEADER: &str = "steadfast-routing-key";
 /// The headers that it had.
 const HEADERS_HEADER: &str = "steadfast-headers";
 
@@ -140,6 +141,31 @@ impl Letter {
         }
         // The default exchange knows each queue by its name.
         Self::again(String::new(), names.name("parked"), raw, headers, id)
+    }
+
+    /// A message that was put aside, as it was before, to where it came from.
+    pub(crate) fn replayed(parked: &lapin::message::Delivery, id: String) -> Self {
+        let (exchange, key) = origin(parked);
+        let kept = parked.properties.headers().as_ref();
+        let mut headers = FieldTable::default();
+        if let Some(AMQPValue::FieldTable(had)) =
+            kept.and_then(|kept| kept.inner().get(HEADERS_HEADER))
+        {
+            // What the broker put on says what happened to it before, and would count on.
+            let theirs = had.inner().iter().filter(|(name, _)| !name.as_str().starts_with("x-"));
+            for (name, value) in theirs {
+                headers.insert(name.clone(), value.clone());
+            }
+        }
+        let raw = Raw {
+            tag: parked.delivery_tag,
+            exchange: exchange.clone(),
+            key: key.clone(),
+            redelivered: true,
+            properties: parked.properties.clone(),
+            body: parked.data.clone(),
+        };
+        Self::again(exchange, key, &raw, headers, id)
     }
 
     /// Without the headers that the broker has put on: by them it would take a second delay for a

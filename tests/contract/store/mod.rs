@@ -4,6 +4,7 @@ pub(crate) mod isolation;
 pub(crate) mod loads;
 pub(crate) mod queries;
 pub(crate) mod random;
+pub(crate) mod retention;
 pub(crate) mod rows;
 pub(crate) mod writes;
 
@@ -15,10 +16,13 @@ pub(crate) trait Full: Store + Query {}
 impl<S: Store + Query> Full for S {}
 
 /// A test for each clause. `$fresh` makes an empty store, and something that is kept until the
-/// test is over.
+/// test is over; or `$perform`, after `stage`, gives a clause a store of a simulated world.
 macro_rules! store_contract {
     ($fresh:path) => {
-        $crate::store::store_contract! { $fresh:
+        $crate::store::store_contract! { tokio $fresh }
+    };
+    ($kind:ident $fresh:path) => {
+        $crate::store::store_contract! { $kind $fresh:
             loads::an_empty_store_answers_everything_with_nothing,
             loads::identities_are_given_once,
             loads::workers_are_found_by_name_and_the_gone_are_left_out_of_the_rest,
@@ -44,6 +48,7 @@ macro_rules! store_contract {
             queries::tasks_and_runs,
             queries::queues_workers_and_counts,
             queries::definitions_and_notes,
+            retention::retention_takes_what_is_over_for_long_and_nothing_else,
             queries::readers_see_only_what_is_committed_and_do_not_wait,
             isolation::a_transaction_sees_what_it_has_written_and_nobody_else_does,
             isolation::the_clock_never_goes_back_and_dates_what_was_decided_last,
@@ -53,7 +58,13 @@ macro_rules! store_contract {
             isolation::identities_are_given_to_one_of_many,
         }
     };
-    ($fresh:path: $($part:ident::$clause:ident,)*) => {$(
+    (stage $perform:path: $($part:ident::$clause:ident,)*) => {$(
+        #[test]
+        fn $clause() {
+            $perform($crate::store::$part::$clause);
+        }
+    )*};
+    (tokio $fresh:path: $($part:ident::$clause:ident,)*) => {$(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $clause() {
             let (store, _keep) = $fresh().await;

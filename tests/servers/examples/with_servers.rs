@@ -5,7 +5,6 @@
 //!
 //! `NAME=VALUE` before the command are settings of PostgreSQL, such as `shared_buffers=1GB`. The
 //! server is on disk with `fsync` and `synchronous_commit` on, as it is by default.
-#![expect(clippy::disallowed_methods, reason = "a program of its own, which reads its arguments")]
 
 use std::process::{Command, ExitCode};
 

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use steadfast_core::claim::{self, Assignment};
 use steadfast_core::completion::{self, Report};
@@ -118,16 +119,21 @@ fn count<E: Env>(env: &E, reports: &[Report], answers: &[Result<Status, Refusal>
             },
             1,
         );
+        if answer.is_ok() && report.ending == Ending::TimedOut {
+            env.count(Counter::TimeoutsRun, 1);
+        }
     }
 }
 
-struct Complete {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Complete {
     reports: Vec<Report>,
     /// Whether the worker takes something in the place of each.
     takes_more: Vec<bool>,
     worker: WorkerId,
     runtimes: BTreeSet<Runtime>,
     loads: Vec<(WorkerId, u32)>,
+    #[serde(skip)]
     parameters: BTreeMap<ExecutionId, Value>,
     /// What the worker was given last, which is in the store if that commit has happened.
     decided: Vec<Assignment>,

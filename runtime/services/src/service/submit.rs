@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use steadfast_core::submit::{self, Submission, SubmitRefusal, Submitted};
 use steadfast_core::unit::Unit;
 use steadfast_core::{ExecutionId, WorkerId, claim};
@@ -49,7 +50,8 @@ async fn submit_all<E: Env>(
     }
 }
 
-struct Submit {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Submit {
     submissions: Vec<Submission>,
     ids: core::ops::Range<u64>,
     in_doubt: bool,

@@ -20,8 +20,8 @@ use super::complete::{self, Completer};
 use super::heartbeat::{self, Introduction};
 use super::{claim, drain};
 use crate::port::{
-    Broker, Delivery, Ended, Env, Held, Receipt, Runner, Settle, StoreError, Subscription, Topic,
-    is_planted,
+    Broker, Delivery, Ended, Env, Held, Measure, Receipt, Runner, Settle, StoreError, Subscription,
+    Topic, is_planted,
 };
 use attempts::Attempts;
 use lease::Lease;
@@ -63,6 +63,7 @@ pub async fn work<E: Env, R: Runner>(env: E, runner: R, config: WorkerConfig, st
         };
         info!(worker = %id, "registered");
         let runtimes = config.introduction.runtimes.clone();
+        runner.serves(&id);
         let worker = Worker {
             completer: complete::start(&env, id.clone(), runtimes.clone()),
             stop: stop.clone(),
@@ -321,9 +322,11 @@ impl<E: Env, R: Runner> Worker<E, R> {
             let report = Report { execution, token, queue, ending, result, error };
             let takes_more = !self.stop.drain.is_cancelled() && !self.stop.now.is_cancelled();
             let question = self.attempts.ask();
+            let over = self.env.now();
             if let Ok(taken) = self.completer.send(complete::Ended { report, takes_more }).await {
-                if let Err(refusal) = taken.answer {
-                    info!(%execution, %refusal, "a report was not taken");
+                match taken.answer {
+                    Ok(_) => self.env.measure(Measure::SlotRelease, self.env.now().since(over)),
+                    Err(refusal) => info!(%execution, %refusal, "a report was not taken"),
                 }
                 next = taken.next.and_then(|work| {
                     let stop = self.begin(&work.0, Some((execution, token)))?;
@@ -406,8 +409,9 @@ impl<E: Env, R: Runner> Worker<E, R> {
     }
 
     async fn goodbye(&self) {
-        if let Err(error) = drain::leave(&self.env, &self.id).await {
-            warn!(%error, "could not say goodbye; the lease will end by itself");
+        match drain::leave(&self.env, &self.id).await {
+            Ok(()) => self.runner.has_left(),
+            Err(error) => warn!(%error, "could not say goodbye; the lease will end by itself"),
         }
     }
 }
