@@ -1,13 +1,25 @@
 //! The store on PostgreSQL: what every store has to keep, directly and through a pooler, and what
 //! only a server can do to it.
 
+#[path = "differential/mod.rs"]
+mod differential;
+#[path = "differential/postgres.rs"]
+mod differential_postgres;
+#[path = "faults/store.rs"]
+mod faults;
+#[path = "faults/postgres.rs"]
+mod faults_postgres;
 #[path = "contract/services.rs"]
 mod services;
+#[path = "contract/stage.rs"]
+mod stage;
 #[path = "contract/store/mod.rs"]
 mod store;
 
 #[path = "postgres/history.rs"]
 mod history;
+#[path = "postgres/limits.rs"]
+mod limits;
 #[path = "postgres/locks.rs"]
 mod locks;
 #[path = "postgres/loss.rs"]

@@ -1,14 +1,48 @@
 //! The production processes on real servers: what a deployment does when everything is there, and
 //! when something is killed, missing or not there yet.
+//!
+//! What may be wrong with what a deployment stands on, and who tries it:
+//!
+//! | what | where |
+//! |---|---|
+//! | wrong credentials, no such database, a schema that is older or newer | `postgres/open.rs`, `production/start.rs` |
+//! | the broker's permissions, a conflicting queue | `rabbitmq/refusals.rs` |
+//! | both down at the start | `production/start.rs`, `rabbitmq/outages.rs` |
+//! | one away for a while, or for good | `production.rs`, `postgres/loss.rs`, `rabbitmq/outages.rs` |
+//! | all connections taken, a full disk, 100 000 who wait | `postgres/limits.rs` |
+//! | a connection lost at any statement, in any way | `faults/store.rs`, `faults/broker.rs` |
+//! | an envelope of another version | `rabbitmq/messages.rs` |
+//! | every message lost | `contract/services.rs` |
+//! | a killed worker | `production.rs` |
 
+#[path = "production/bench.rs"]
+mod bench;
 #[path = "production/deployment.rs"]
 mod deployment;
+#[path = "production/doctor.rs"]
+mod doctor;
+#[path = "production/journal.rs"]
+mod journal;
+#[path = "production/logs.rs"]
+mod logs;
+#[path = "production/measured.rs"]
+mod measured;
+#[path = "production/operations.rs"]
+mod operations;
+#[path = "production/parked.rs"]
+mod parked;
 #[path = "support/mod.rs"]
 mod program;
 #[path = "production/start.rs"]
 mod start;
+#[path = "production/stream.rs"]
+mod stream;
 #[path = "cli/support.rs"]
 mod support;
+#[path = "production/witness.rs"]
+mod witness;
+#[path = "production/workers.rs"]
+mod workers;
 
 use std::collections::BTreeSet;
 

@@ -3,7 +3,17 @@
 #![expect(clippy::disallowed_methods, reason = "brokers are watched from outside the engine")]
 
 #[path = "contract/broker.rs"]
-mod contract;
+mod broker;
+#[path = "faults/broker.rs"]
+mod broker_faults;
+#[path = "faults/rabbitmq.rs"]
+mod broker_faults_rabbitmq;
+#[path = "differential/broker.rs"]
+mod differential_brokers;
+#[path = "differential/rabbitmq.rs"]
+mod differential_rabbitmq;
+#[path = "contract/stage.rs"]
+mod stage;
 #[path = "rabbitmq/support.rs"]
 mod support;
 
@@ -11,17 +21,20 @@ mod support;
 mod messages;
 #[path = "rabbitmq/outages.rs"]
 mod outages;
+#[path = "rabbitmq/parked.rs"]
+mod parked;
 #[path = "rabbitmq/refusals.rs"]
 mod refusals;
 
-use steadfast_rabbitmq::RabbitBroker;
+use std::sync::Arc;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn rabbitmq_keeps_the_contract() {
+use steadfast_rabbitmq::RabbitBroker;
+use steadfast_servers::RabbitServer;
+
+async fn fresh(case: &str) -> (RabbitBroker, Arc<RabbitServer>) {
     let server = support::shared();
-    contract::check(async |case| {
-        let options = support::options(&server.url(), case);
-        RabbitBroker::connect(options).await.expect("it can be used")
-    })
-    .await;
+    let options = support::options(&server.url(), case);
+    (RabbitBroker::connect(options).await.expect("it can be used"), server)
 }
+
+broker::broker_contract!(tokio fresh);

@@ -14,6 +14,7 @@ mod numbers;
 mod order;
 mod replay;
 mod rest;
+mod seen;
 mod slots;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ use crate::worker::Worker;
 
 pub use crate::violation::Violation;
 pub use rest::{quiescent, work_conserved};
+pub use seen::{SEEN, check_seen};
 pub use view::View;
 
 /// What a law says of something.

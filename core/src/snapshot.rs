@@ -24,7 +24,7 @@ use crate::status::Status;
 use crate::worker::Worker;
 use crate::workflow::{Run, TaskResult, Visit, VisitState};
 
-pub use apply::Conflict;
+pub use apply::{Conflict, check_execution, check_visit};
 pub use executions::Executions;
 pub use load::{Terms, Wanted};
 

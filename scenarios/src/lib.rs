@@ -96,6 +96,8 @@ pub static SCENARIOS: &[Scenario] = &[
     workflow::retention_meets_an_open_run::SCENARIO,
     workflow::runs_in_runs::SCENARIO,
     worker::a_beat_that_comes_late::SCENARIO,
+    worker::a_witness_speaks::SCENARIO,
+    worker::a_witness_speaks_late::SCENARIO,
     worker::clocks_apart::SCENARIO,
     worker::cut_off_beyond_its_lease::SCENARIO,
     worker::drain_meets_new_work::SCENARIO,

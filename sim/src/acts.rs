@@ -170,6 +170,7 @@ impl World {
         lock(&self.0.chance).stop();
         self.set_store_down(false);
         self.set_broker_down(false);
+        self.set_publishers_blocked(false);
         for node in self.nodes() {
             self.resume(node);
             self.heal(node);

@@ -102,6 +102,8 @@ pub(crate) struct State {
     channels: BTreeMap<u64, Channel>,
     next_number: u64,
     is_down: bool,
+    /// Whether it takes nothing from publishers.
+    is_blocked: bool,
     plan: BrokerPlan,
     /// How many messages became dead letters.
     dead_letters: usize,
@@ -269,6 +271,14 @@ impl World {
         }
         lock(&self.0.broker).is_down = down;
         let fault = if down { Fault::BrokerDown } else { Fault::BrokerUp };
+        self.strike_node(fault, Node::WORLD);
+    }
+
+    /// Lets the broker be short of memory, or not: publishers hear nothing more, and whoever
+    /// consumes notices nothing.
+    pub fn set_publishers_blocked(&self, blocked: bool) {
+        lock(&self.0.broker).is_blocked = blocked;
+        let fault = if blocked { Fault::BrokerBlocks } else { Fault::BrokerUnblocks };
         self.strike_node(fault, Node::WORLD);
     }
 

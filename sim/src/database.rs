@@ -13,6 +13,7 @@ mod find;
 mod judge;
 mod locks;
 mod planted;
+mod query;
 mod session;
 mod statement;
 
@@ -24,7 +25,7 @@ use steadfast_core::history::{History, Voices};
 use steadfast_core::law::{self, Verdict};
 use steadfast_core::settings::Settings;
 use steadfast_core::snapshot::Snapshot;
-use steadfast_core::{ExecutionId, Span, Timestamp};
+use steadfast_core::{DefinitionHash, ExecutionId, Span, Timestamp};
 
 use crate::sync::lock;
 use crate::{Node, World, fault::Fault};
@@ -44,6 +45,10 @@ pub(crate) struct State {
     /// The bug that it has.
     planted: Option<&'static str>,
     rows: Snapshot,
+    definitions: BTreeMap<DefinitionHash, String>,
+    notes: BTreeMap<String, String>,
+    /// Whether anything may be written that a store takes, and no law is asked.
+    is_unjudged: bool,
     history: History,
     settings: Settings,
     locks: Locks,
@@ -145,6 +150,18 @@ impl State {
         (count, verdict)
     }
 
+    /// Looks with the eyes of a transaction, which sees what it has written itself.
+    fn as_seen_by<T>(&mut self, id: TxId, look: impl FnOnce(&mut Self) -> T) -> T {
+        let own = self.transactions.get(&id).map(|open| &open.writes);
+        let Some(own) = own.filter(|writes| !writes.is_empty()).cloned() else { return look(self) };
+        let mut seen = self.rows.clone();
+        let _ = seen.take_unchecked(own);
+        let committed = std::mem::replace(&mut self.rows, seen);
+        let found = look(self);
+        self.rows = committed;
+        found
+    }
+
     fn clock(&self, right: u64) -> Timestamp {
         Timestamp::from_micros(right.saturating_add_signed(self.clock_ahead))
     }
@@ -160,6 +177,12 @@ impl World {
     /// Everything that was committed.
     pub fn see_history<T>(&self, look: impl FnOnce(&History) -> T) -> T {
         look(&lock(&self.0.database).history)
+    }
+
+    /// From now on the rows are whatever somebody writes: nobody judges them by the laws, and
+    /// nobody has to say what they make possible.
+    pub(crate) fn leave_rows_unjudged(&self) {
+        lock(&self.0.database).is_unjudged = true;
     }
 
     /// The store's clock.

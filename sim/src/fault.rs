@@ -72,6 +72,8 @@ faults! {
         SettleLost = "settle_lost",
         /// The subscription is refused.
         SubscribeFails = "subscribe_fails",
+        /// The broker has taken some of the messages, and the connection is gone.
+        PublishedInPart = "published_in_part",
     }
 }
 
@@ -97,7 +99,9 @@ impl Strike {
                 Self::CommitRefused,
                 Self::CommitAnswersLate,
             ],
-            Site::Publish => &[Self::Crash, Self::PublishFails, Self::ConfirmLost],
+            Site::Publish => {
+                &[Self::Crash, Self::PublishFails, Self::ConfirmLost, Self::PublishedInPart]
+            }
             Site::Deliver => &[
                 Self::MessageLost,
                 Self::MessageDoubled,
@@ -133,7 +137,8 @@ impl Strike {
             | Self::MessageGarbled
             | Self::ChannelCloses
             | Self::SettleLost
-            | Self::SubscribeFails => Family::Message,
+            | Self::SubscribeFails
+            | Self::PublishedInPart => Family::Message,
         }
     }
 }
@@ -201,6 +206,10 @@ faults! {
         BrokerDown = "broker_down",
         /// The broker works again.
         BrokerUp = "broker_up",
+        /// The broker is short of memory: it takes nothing from publishers, and delivers.
+        BrokerBlocks = "broker_blocks",
+        /// The broker takes messages again.
+        BrokerUnblocks = "broker_unblocks",
         /// An operator cancels an execution.
         Cancel = "cancel",
         /// An operator changes a limit.

@@ -10,23 +10,45 @@ use steadfast_core::{
 };
 use steadfast_services::port::{Broker, Committed, Delivery, Receipt, Subscription, Topic};
 
+use crate::stage::timeout;
+
 /// How long to wait for what must come.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long to wait for what must not come.
 const QUIET: Duration = Duration::from_millis(300);
 
-/// Checks every case, each on a broker of its own that `fresh` makes for its name.
-pub(crate) async fn check<B: Broker>(fresh: impl AsyncFn(&'static str) -> B) {
-    each_message_of_work_has_one_consumer(&fresh("one-consumer").await).await;
-    broadcasts_are_for_all_who_listen(&fresh("broadcast").await).await;
-    a_worker_hears_what_is_said_to_it(&fresh("worker").await).await;
-    messages_come_in_order_and_not_too_many(&fresh("order").await).await;
-    what_is_not_settled_comes_again(&fresh("again").await).await;
-    a_receipt_is_for_its_own_channel(&fresh("receipt").await).await;
-    a_delayed_message_comes_again_later(&fresh("delay").await).await;
-    a_parked_message_is_out_of_the_way(&fresh("park").await).await;
-    a_receive_that_is_given_up_loses_nothing(&fresh("cancel").await).await;
+/// A test for each case. `$fresh` makes a broker for the name that it is given, and something that
+/// is kept until the test is over; or `$perform`, after `stage`, gives a case a broker of a
+/// simulated world.
+macro_rules! broker_contract {
+    ($kind:ident $fresh:path) => {
+        $crate::broker::broker_contract! { $kind $fresh:
+            each_message_of_work_has_one_consumer = "one-consumer",
+            broadcasts_are_for_all_who_listen = "broadcast",
+            a_worker_hears_what_is_said_to_it = "worker",
+            messages_come_in_order_and_not_too_many = "order",
+            what_is_not_settled_comes_again = "again",
+            a_receipt_is_for_its_own_channel = "receipt",
+            a_delayed_message_comes_again_later = "delay",
+            a_parked_message_is_out_of_the_way = "park",
+            a_receive_that_is_given_up_loses_nothing = "cancel",
+        }
+    };
+    (stage $perform:path: $($case:ident = $name:literal,)*) => {$(
+        #[test]
+        fn $case() {
+            $perform($crate::broker::$case);
+        }
+    )*};
+    (tokio $fresh:path: $($case:ident = $name:literal,)*) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $case() {
+            let (broker, _keep) = $fresh($name).await;
+            $crate::broker::$case(broker).await;
+        }
+    )*};
 }
+pub(crate) use broker_contract;
 
 pub(crate) async fn publish<B: Broker>(broker: &B, messages: impl IntoIterator<Item = Message>) {
     let committed = Committed::by_store(Timestamp::from_micros(7));
@@ -41,7 +63,7 @@ pub(crate) async fn subscribe<B: Broker>(broker: &B, topic: Topic) -> B::Subscri
 pub(crate) async fn receive<S: Subscription>(from: &mut S, count: usize) -> Vec<Delivery> {
     let mut all = Vec::new();
     while all.len() < count {
-        let some = tokio::time::timeout(PATIENCE, from.receive(count - all.len())).await;
+        let some = timeout(PATIENCE, from.receive(count - all.len())).await;
         let some = some.unwrap_or_else(|_| panic!("{} of {count} came: {all:?}", all.len()));
         all.extend(some.expect("receiving works"));
     }
@@ -49,7 +71,7 @@ pub(crate) async fn receive<S: Subscription>(from: &mut S, count: usize) -> Vec<
 }
 
 pub(crate) async fn is_idle<S: Subscription>(subscription: &mut S) -> bool {
-    tokio::time::timeout(QUIET, subscription.receive(9)).await.is_err()
+    timeout(QUIET, subscription.receive(9)).await.is_err()
 }
 
 pub(crate) async fn settle<S: Subscription>(of: &mut S, all: Vec<Delivery>, how: Settle) {
@@ -78,7 +100,8 @@ fn ready(runtime: &str, transport: Transport) -> Message {
     Message::Ready { runtime: runtime.into(), transport }
 }
 
-async fn each_message_of_work_has_one_consumer<B: Broker>(broker: &B) {
+pub(crate) async fn each_message_of_work_has_one_consumer<B: Broker>(broker: B) {
+    let broker = &broker;
     publish(broker, (0..20).map(advance)).await;
     let mut one = subscribe(broker, Topic::Advance).await;
     let mut all = receive(&mut one, 20).await;
@@ -89,7 +112,7 @@ async fn each_message_of_work_has_one_consumer<B: Broker>(broker: &B) {
     let deadline = Instant::now() + PATIENCE;
     while all.len() < 40 && Instant::now() < deadline {
         for consumer in [&mut one, &mut two] {
-            if let Ok(some) = tokio::time::timeout(QUIET, consumer.receive(5)).await {
+            if let Ok(some) = timeout(QUIET, consumer.receive(5)).await {
                 all.extend(some.expect("receiving works"));
             }
         }
@@ -106,7 +129,8 @@ async fn each_message_of_work_has_one_consumer<B: Broker>(broker: &B) {
     assert!(is_idle(&mut one).await && is_idle(&mut admit).await && is_idle(&mut dispatch).await);
 }
 
-async fn broadcasts_are_for_all_who_listen<B: Broker>(broker: &B) {
+pub(crate) async fn broadcasts_are_for_all_who_listen<B: Broker>(broker: B) {
+    let broker = &broker;
     let ended = |id| Message::Ended { execution: ExecutionId(id), status: Status::Failed };
     publish(broker, [ended(1)]).await;
     let ready = |runtime| ready(runtime, Transport::Embedded);
@@ -122,7 +146,8 @@ async fn broadcasts_are_for_all_who_listen<B: Broker>(broker: &B) {
     assert!(is_idle(&mut shell).await && is_idle(&mut both).await && is_idle(&mut over).await);
 }
 
-async fn a_worker_hears_what_is_said_to_it<B: Broker>(broker: &B) {
+pub(crate) async fn a_worker_hears_what_is_said_to_it<B: Broker>(broker: B) {
+    let broker = &broker;
     // Names that mean something to brokers must not mean anything here.
     let (me, former, other) = (worker("w.#", 2), worker("w.#", 1), worker("w.*", 2));
     let mut mine = subscribe(broker, Topic::Worker(me.clone())).await;
@@ -136,13 +161,14 @@ async fn a_worker_hears_what_is_said_to_it<B: Broker>(broker: &B) {
     assert!(is_idle(&mut mine).await && is_idle(&mut others).await);
 }
 
-async fn messages_come_in_order_and_not_too_many<B: Broker>(broker: &B) {
+pub(crate) async fn messages_come_in_order_and_not_too_many<B: Broker>(broker: B) {
+    let broker = &broker;
     let mut subscription = subscribe(broker, Topic::Advance).await;
     publish(broker, (0..300).map(advance)).await;
     publish(broker, (300..400).map(advance)).await;
     let mut next = 0;
     while next < 400 {
-        let received = tokio::time::timeout(PATIENCE, subscription.receive(16)).await;
+        let received = timeout(PATIENCE, subscription.receive(16)).await;
         let some = received.expect("something comes").expect("receiving works");
         assert!((1..=16).contains(&some.len()), "{} came", some.len());
         let wanted: Vec<(Message, bool)> =
@@ -153,7 +179,8 @@ async fn messages_come_in_order_and_not_too_many<B: Broker>(broker: &B) {
     }
 }
 
-async fn what_is_not_settled_comes_again<B: Broker>(broker: &B) {
+pub(crate) async fn what_is_not_settled_comes_again<B: Broker>(broker: B) {
+    let broker = &broker;
     let mut first = subscribe(broker, Topic::Advance).await;
     publish(broker, (0..6).map(advance)).await;
     let mut taken = receive(&mut first, 5).await;
@@ -171,7 +198,8 @@ async fn what_is_not_settled_comes_again<B: Broker>(broker: &B) {
     assert!(is_idle(&mut third).await, "what is settled does not come again");
 }
 
-async fn a_receipt_is_for_its_own_channel<B: Broker>(broker: &B) {
+pub(crate) async fn a_receipt_is_for_its_own_channel<B: Broker>(broker: B) {
+    let broker = &broker;
     let mut first = subscribe(broker, Topic::Advance).await;
     publish(broker, (0..3).map(advance)).await;
     let old = receive(&mut first, 3).await;
@@ -193,7 +221,8 @@ async fn a_receipt_is_for_its_own_channel<B: Broker>(broker: &B) {
     assert!(is_idle(&mut third).await);
 }
 
-async fn a_delayed_message_comes_again_later<B: Broker>(broker: &B) {
+pub(crate) async fn a_delayed_message_comes_again_later<B: Broker>(broker: B) {
+    let broker = &broker;
     let delay = Duration::from_millis(700);
     let mut first = subscribe(broker, Topic::Advance).await;
     publish(broker, [advance(1)]).await;
@@ -229,7 +258,8 @@ async fn a_delayed_message_comes_again_later<B: Broker>(broker: &B) {
     assert_eq!(seen(&receive(&mut ended, 1).await), [(message, true)]);
 }
 
-async fn a_parked_message_is_out_of_the_way<B: Broker>(broker: &B) {
+pub(crate) async fn a_parked_message_is_out_of_the_way<B: Broker>(broker: B) {
+    let broker = &broker;
     let mut first = subscribe(broker, Topic::Advance).await;
     publish(broker, (1..4).map(advance)).await;
     let mut taken = receive(&mut first, 3).await;
@@ -241,7 +271,8 @@ async fn a_parked_message_is_out_of_the_way<B: Broker>(broker: &B) {
     assert!(is_idle(&mut second).await, "it does not come again");
 }
 
-async fn a_receive_that_is_given_up_loses_nothing<B: Broker>(broker: &B) {
+pub(crate) async fn a_receive_that_is_given_up_loses_nothing<B: Broker>(broker: B) {
+    let broker = &broker;
     let mut subscription = subscribe(broker, Topic::Advance).await;
     let mut all = Vec::new();
     let deadline = Instant::now() + PATIENCE;
@@ -253,7 +284,7 @@ async fn a_receive_that_is_given_up_loses_nothing<B: Broker>(broker: &B) {
         }
         patience = (patience * 7 + 3) % 2_000;
         let patience = Duration::from_micros(patience);
-        if let Ok(some) = tokio::time::timeout(patience, subscription.receive(7)).await {
+        if let Ok(some) = timeout(patience, subscription.receive(7)).await {
             let some = some.expect("receiving works");
             all.extend(seen(&some));
             settle(&mut subscription, some, Settle::Ack).await;

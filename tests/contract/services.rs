@@ -14,13 +14,16 @@ use steadfast_core::execution::{Ending, Execution};
 use steadfast_core::settings::Settings;
 use steadfast_core::submit::Submission;
 use steadfast_core::worker::WorkerInput;
-use steadfast_core::workflow::{Evaluator, Graph};
+
 use steadfast_core::{
     DefinitionHash, ExecutionId, FencingToken, Runtime, Span, Status, Timestamp, Transport,
     WorkerName,
 };
-use steadfast_embedded::{InprocBroker, InprocSubscription};
-use steadfast_packs::{Catalog, Definition, PolicyDefaults, Templates, prepare, read_standalone};
+use steadfast_embedded::{EmbeddedStore, InprocBroker};
+use steadfast_packs::{
+    Catalog, CompiledWorkflow, Definition, PolicyDefaults, prepare, read_standalone,
+};
+use steadfast_postgres::PostgresStore;
 use steadfast_services::alarm::Alarm;
 use steadfast_services::assembly::{Doors, open_doors, start_executor};
 use steadfast_services::port::{
@@ -33,17 +36,20 @@ use steadfast_services::service::dead_letter::DeadLetters;
 use steadfast_services::service::dispatch::dispatch;
 use steadfast_services::service::heartbeat::{self, Introduction};
 use steadfast_services::service::work::{StopSignals, WorkerConfig, work};
+use steadfast_sim::{SimBroker, SimStore};
 use tokio_util::sync::CancellationToken;
+
+use crate::stage::sleep;
 
 /// Loses messages if it is told to.
 #[derive(Clone)]
-pub(crate) struct Post {
-    broker: InprocBroker,
+pub(crate) struct Post<B> {
+    broker: B,
     loses_all: bool,
 }
 
-impl Broker for Post {
-    type Subscription = InprocSubscription;
+impl<B: Broker> Broker for Post<B> {
+    type Subscription = B::Subscription;
 
     async fn publish(
         &self,
@@ -54,27 +60,55 @@ impl Broker for Post {
         self.broker.publish(after, kept).await
     }
 
-    async fn subscribe(&self, topic: Topic) -> Result<InprocSubscription, StoreError> {
+    async fn subscribe(&self, topic: Topic) -> Result<B::Subscription, StoreError> {
         self.broker.subscribe(topic).await
     }
 }
 
-/// A store that can be looked into as well.
-pub(crate) trait Full: Store + Query {}
+/// A store that can be looked into as well, and the broker of the world that it is from.
+pub(crate) trait Full: Store + Query {
+    /// The broker.
+    type Broker: Broker;
 
-impl<S: Store + Query> Full for S {}
+    /// One that is empty.
+    fn broker(&self) -> Self::Broker;
+}
 
-pub(crate) struct World<S>(Arc<Inner<S>>);
+impl Full for EmbeddedStore {
+    type Broker = InprocBroker;
 
-impl<S> Clone for World<S> {
+    fn broker(&self) -> InprocBroker {
+        InprocBroker::new()
+    }
+}
+
+impl Full for PostgresStore {
+    type Broker = InprocBroker;
+
+    fn broker(&self) -> InprocBroker {
+        InprocBroker::new()
+    }
+}
+
+impl Full for SimStore {
+    type Broker = SimBroker;
+
+    fn broker(&self) -> SimBroker {
+        SimBroker::new(self.process().clone())
+    }
+}
+
+pub(crate) struct World<S: Full>(Arc<Inner<S>>);
+
+impl<S: Full> Clone for World<S> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-struct Inner<S> {
+struct Inner<S: Full> {
     store: S,
-    post: Post,
+    post: Post<S::Broker>,
     transport: Transport,
     catalog: Catalog,
     workflow: Definition,
@@ -82,27 +116,15 @@ struct Inner<S> {
     draws: AtomicU64,
 }
 
-struct Compiled(Definition, Templates);
-
-impl Workflow for Compiled {
-    fn graph(&self) -> &Graph {
-        &self.0.workflow().expect("it is a workflow").graph
-    }
-
-    fn evaluator(&self) -> &dyn Evaluator {
-        &self.1
-    }
-}
-
 impl<S: Full> Env for World<S> {
     type Store = S;
-    type Broker = Post;
+    type Broker = Post<S::Broker>;
 
     fn store(&self) -> &S {
         &self.0.store
     }
 
-    fn broker(&self) -> &Post {
+    fn broker(&self) -> &Post<S::Broker> {
         &self.0.post
     }
 
@@ -125,12 +147,11 @@ impl<S: Full> Env for World<S> {
     }
 
     async fn sleep(&self, span: Span) {
-        tokio::time::sleep(span.into()).await;
+        sleep(span.into()).await;
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this world has real tasks")]
     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, _: &'static str, task: F) {
-        tokio::spawn(task);
+        crate::stage::spawn(task);
     }
 
     fn entropy(&self) -> u64 {
@@ -144,8 +165,9 @@ impl<S: Full> Env for World<S> {
         let known = &self.0.workflow;
         assert_eq!(*hash, known.hash());
         let lookup = |hash: &DefinitionHash| self.0.catalog.by_hash(hash).cloned();
-        let templates = Templates::new(known, lookup, PolicyDefaults::default());
-        Ok(Some(Arc::new(Compiled(known.clone(), templates.expect("it compiles")))))
+        let compiled =
+            CompiledWorkflow::new(Arc::new(known.clone()), lookup, PolicyDefaults::default());
+        Ok(Some(Arc::new(compiled.expect("it compiles"))))
     }
 
     fn alarm(&self) -> &Alarm {
@@ -189,7 +211,7 @@ pub(crate) fn world<S: Full>(store: S, transport: Transport, loses_all: bool) ->
     catalog.register_handler(Definition::handler("test.double")).expect("the name is free");
     let read = read_standalone("flow.yaml".as_ref(), WORKFLOW.as_bytes(), &catalog);
     let (workflow, _) = read.unwrap_or_else(|problems| panic!("{problems:?}"));
-    let post = Post { broker: InprocBroker::new(), loses_all };
+    let post = Post { broker: store.broker(), loses_all };
     World(Arc::new(Inner {
         store,
         post,
@@ -217,7 +239,7 @@ pub(crate) fn start<S: Full>(world: &World<S>, names: &[&str]) -> (Doors, StopSi
             poll_interval: Span::from_millis(50),
             shutdown_timeout: Span::from_secs(5),
         };
-        let life = work(world.clone(), Doubler, doors.completer.clone(), config, stop.clone());
+        let life = work(world.clone(), Doubler, config, stop.clone());
         world.spawn("worker", life);
     }
     (doors, stop)
@@ -248,7 +270,7 @@ pub(crate) async fn ended(world: &World<impl Full>, id: ExecutionId) {
             assert_eq!(view.outcome.result, json!({ "all": [2, 4, 6, 8, 10, 12, 14], "last": 28 }));
             return;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        sleep(Duration::from_millis(50)).await;
     }
     panic!("it did not end within 30 seconds");
 }
@@ -295,7 +317,7 @@ async fn until(world: &World<impl Full>, id: ExecutionId, status: Status) -> Exe
         if view.execution.status == status {
             return view.execution;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        sleep(Duration::from_millis(10)).await;
     }
     panic!("{id} was not {status} within 6 seconds");
 }
@@ -358,13 +380,22 @@ pub(crate) async fn a_dead_letter_takes_back_the_offer_of_a_worker_that_is_over_
 /// is over.
 macro_rules! services_contract {
     ($fresh:path) => {
-        $crate::services::services_contract! { $fresh: losing_every_message_costs_time_and_nothing_else, losing_every_offer_costs_time_and_nothing_else, assigned_work_goes_to_the_least_loaded_workers, a_draining_worker_gives_an_offer_back_at_once, a_dead_letter_takes_back_the_offer_of_a_worker_that_is_over_and_no_other }
+        $crate::services::services_contract! { tokio $fresh }
     };
-    ($fresh:path: $($story:ident),*) => {$(
+    ($kind:ident $fresh:path) => {
+        $crate::services::services_contract! { $kind $fresh: losing_every_message_costs_time_and_nothing_else, losing_every_offer_costs_time_and_nothing_else, assigned_work_goes_to_the_least_loaded_workers, a_draining_worker_gives_an_offer_back_at_once, a_dead_letter_takes_back_the_offer_of_a_worker_that_is_over_and_no_other }
+    };
+    (tokio $fresh:path: $($story:ident),*) => {$(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $story() {
             let (store, _keep) = $fresh().await;
             $crate::services::$story(store).await;
+        }
+    )*};
+    (stage $perform:path: $($story:ident),*) => {$(
+        #[test]
+        fn $story() {
+            $perform($crate::services::$story);
         }
     )*};
 }

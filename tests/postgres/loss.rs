@@ -12,7 +12,7 @@ use crate::proxy::{Loss, Proxy};
 use crate::store::rows::*;
 
 /// Ends every session of a database, as an administrator would.
-fn terminate(server: &Postgres, database: &str) {
+pub(crate) fn terminate(server: &Postgres, database: &str) {
     let sql = format!(
         "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity \
          WHERE datname = '{database}'"

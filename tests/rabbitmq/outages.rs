@@ -9,7 +9,7 @@ use steadfast_core::decision::{Message, Settle};
 use steadfast_rabbitmq::{Options, RabbitBroker, RabbitSubscription};
 use steadfast_services::port::{Broker as _, Committed, StoreError, Subscription as _, Topic};
 
-use crate::contract::{advance, is_idle, publish, receive, seen, settle, subscribe};
+use crate::broker::{advance, is_idle, publish, receive, seen, settle, subscribe};
 use crate::support::{channel, options, private, throw, until};
 
 const ENOUGH: Duration = Duration::from_secs(60);

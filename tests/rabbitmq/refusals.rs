@@ -8,7 +8,7 @@ use steadfast_core::Timestamp;
 use steadfast_rabbitmq::{Options, Problem, RabbitBroker, inspect};
 use steadfast_services::port::{Broker as _, Committed, StoreError, Topic};
 
-use crate::contract::{advance, publish, receive, subscribe, worker};
+use crate::broker::{advance, publish, receive, subscribe, worker};
 use crate::support::{channel, options, shared, until};
 
 /// Why a broker cannot be used, as its user reads it.

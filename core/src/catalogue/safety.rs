@@ -37,6 +37,7 @@ pub(super) const SAFETY: &[Law] = &[
             second copy.",
         mutants: &[
             "disowned_attempts_run_on",
+            "witness_speaks_too_soon",
             "lease_loss_ignored_by_worker",
             "fence_after_the_lease",
             "superseded_worker_runs_on",
@@ -324,7 +325,7 @@ pub(super) const SAFETY: &[Law] = &[
         scope: Scope::Transition,
         why: "The old process of a restarted worker shuts down late and takes the new one out of \
             service.",
-        mutants: &["deregister_by_name", "beat_by_name"],
+        mutants: &["witness_speaks_by_name", "deregister_by_name", "beat_by_name"],
         failures: &["F38"],
     },
     Law {

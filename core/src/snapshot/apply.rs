@@ -222,7 +222,11 @@ fn put<R: Row>(rows: &mut BTreeMap<R::Key, R>, changed: Changed<R>) -> Vec<RowCh
     rows.collect()
 }
 
-fn check_execution(execution: &Execution) -> Result<(), Conflict> {
+/// What a store refuses in an execution whatever else is there.
+///
+/// # Errors
+/// [`Conflict::Impossible`], if the row contradicts itself.
+pub fn check_execution(execution: &Execution) -> Result<(), Conflict> {
     let id = execution.id;
     let status = execution.status;
     let over = status.is_terminal();
@@ -237,7 +241,11 @@ fn check_execution(execution: &Execution) -> Result<(), Conflict> {
     check(folded, id, "only an ended child is folded")
 }
 
-fn check_visit(visit: &Visit) -> Result<(), Conflict> {
+/// What a store refuses in a visit whatever else is there.
+///
+/// # Errors
+/// [`Conflict::Impossible`], if the row contradicts itself.
+pub fn check_visit(visit: &Visit) -> Result<(), Conflict> {
     let counted = visit.created <= visit.total
         && visit.ended <= visit.created
         && visit.failed <= visit.ended

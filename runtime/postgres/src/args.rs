@@ -16,6 +16,7 @@ enum Value {
     Int(Option<i64>),
     Text(Option<String>),
     Flag(Option<bool>),
+    Bytes(Vec<u8>),
     Ints(Vec<Option<i64>>),
     Texts(Vec<Option<String>>),
     Flags(Vec<Option<bool>>),
@@ -56,6 +57,11 @@ impl Args {
         self.add(Value::Text(Some(text::written(text).into_owned())))
     }
 
+    /// Bytes, as they are.
+    pub(crate) fn bytes(self, bytes: &[u8]) -> Self {
+        self.add(Value::Bytes(bytes.to_vec()))
+    }
+
     /// Numbers, as one array.
     pub(crate) fn ints(self, numbers: impl IntoIterator<Item = u64>) -> Self {
         self.add(Value::Ints(numbers.into_iter().map(|n| Some(n.cast_signed())).collect()))
@@ -89,6 +95,7 @@ impl Args {
             Value::Int(value) => arguments.add(value),
             Value::Text(value) => arguments.add(value),
             Value::Flag(value) => arguments.add(value),
+            Value::Bytes(value) => arguments.add(value),
             Value::Ints(value) => arguments.add(value),
             Value::Texts(value) => arguments.add(value),
             Value::Flags(value) => arguments.add(value),
@@ -105,6 +112,7 @@ impl Value {
         match self {
             Self::Int(_) | Self::Flag(_) => 8,
             Self::Text(value) => text(value),
+            Self::Bytes(bytes) => 2 * bytes.len(),
             Self::Ints(all) => 8 * all.len(),
             Self::Texts(all) => all.iter().map(text).sum(),
             Self::Flags(all) => 2 * all.len(),

@@ -101,7 +101,7 @@ impl PostgresStore {
 
     /// A transaction for one piece; `None` if another process is at it.
     async fn piece(&self) -> Load<Option<Session>> {
-        let mut session = self.writing().await?;
+        let mut session = self.session().await?;
         let rows = session.rows(SqlStr::from_static(BEGIN), Args::default()).await?;
         let mine = rows.first().map(|row| Reader::new(row).flag()).transpose()?;
         Ok(mine.unwrap_or(false).then_some(session))

@@ -48,7 +48,7 @@ impl PostgresStore {
     }
 
     /// A transaction that may write.
-    pub(crate) async fn writing(&self) -> Load<Session> {
+    pub(crate) async fn session(&self) -> Load<Session> {
         Session::write(&self.shared.pool, &self.shared.beginnings).await
     }
 
@@ -62,7 +62,7 @@ impl Store for PostgresStore {
     type Tx = PostgresTransaction;
 
     async fn begin(&self, _purpose: &'static str) -> Load<PostgresTransaction> {
-        let session = Session::write(&self.shared.pool, &self.shared.beginnings).await?;
+        let session = self.session().await?;
         Ok(PostgresTransaction::begun(session, Arc::clone(&self.shared.ids)))
     }
 

@@ -12,6 +12,7 @@ pub mod heartbeat;
 pub mod retention;
 pub mod submit;
 pub mod sweep;
+pub mod witness;
 pub mod work;
 
 use std::future::Future;

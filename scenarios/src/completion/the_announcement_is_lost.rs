@@ -1,6 +1,6 @@
 //! The end of an execution is committed, and with it the promotion of the one that waited for its
 //! slot. Before anybody is told, the process dies, or the broker cannot be reached, or its confirm
-//! is lost. The rows say everything: the slot is free and the waiter runs, though no message ever
+//! is lost, or it takes some of the messages and then the connection is gone. The rows say everything: the slot is free and the waiter runs, though no message ever
 //! said so.
 
 use crate::prelude::*;
@@ -9,7 +9,12 @@ pub(crate) const SCENARIO: Scenario = Scenario {
     name: "the_announcement_is_lost",
     story: "an end is committed and nobody is told: its slot is free all the same, and the waiter \
             that it promoted runs",
-    covers: &["died_before_the_publish", "the_broker_refused", "the_confirm_was_lost"],
+    covers: &[
+        "died_before_the_publish",
+        "the_broker_refused",
+        "the_confirm_was_lost",
+        "some_was_taken",
+    ],
     tell: |world| Box::pin(tell(world)),
 };
 
@@ -24,6 +29,7 @@ async fn tell(world: World) {
             (Strike::Crash, "died_before_the_publish"),
             (Strike::PublishFails, "the_broker_refused"),
             (Strike::ConfirmLost, "the_confirm_was_lost"),
+            (Strike::PublishedInPart, "some_was_taken"),
         ],
     );
     world.at_the_next(publish("ended").about(first), strike);

@@ -19,6 +19,8 @@ pub const GROUNDS: &[(&str, &str)] = &[
     ("unknown_commit_taken_for_failure", "answers_that_are_lost"),
     ("draining_worker_accepts", "an_offer_meets_an_order_to_drain"),
     ("busy_workers_count_as_none", "those_who_wait_are_left_alone"),
+    ("witness_speaks_too_soon", "a_witness_speaks"),
+    ("witness_speaks_by_name", "a_witness_speaks_late"),
     ("deregister_by_name", "the_old_one_takes_its_leave"),
     ("beat_by_name", "two_processes_of_one_name"),
     ("submit_key_checked_by_reading", "one_key_at_two_doors"),

@@ -1,5 +1,5 @@
 //! Every message is lost: the broker confirms them and they go nowhere; or it is down, or nobody can
-//! subscribe. Work is submitted, run, retried, cancelled and joined all the same, within the bounds
+//! subscribe, or it is short of memory and takes none. Work is submitted, run, retried, cancelled and joined all the same, within the bounds
 //! of sweeps and polls: a message is a hint, and what is true is in the rows.
 
 use crate::prelude::*;
@@ -8,7 +8,7 @@ pub(crate) const SCENARIO: Scenario = Scenario {
     name: "hints_that_never_come",
     story: "not one message arrives, because they are lost or the broker is down; everything is \
             done all the same, found in the rows",
-    covers: &["all_lost", "broker_down", "cut_from_the_broker"],
+    covers: &["all_lost", "broker_down", "cut_from_the_broker", "memory_alarm"],
     tell: |world| Box::pin(tell(world)),
 };
 
@@ -16,10 +16,11 @@ async fn tell(world: World) {
     // Where work is assigned, an offer is the only way in; another story has that.
     let transport = in_turn(&world, &[Transport::Embedded, Transport::Postgres]);
     let deployment = Stage::of(&world).carried_by(transport).open();
-    let how = in_turn(&world, &["all_lost", "broker_down", "cut_from_the_broker"]);
+    let how = in_turn(&world, &["all_lost", "broker_down", "cut_from_the_broker", "memory_alarm"]);
     match how {
         "all_lost" => world.set_weather([(Strike::MessageLost, 1_000)]),
         "broker_down" => world.set_broker_down(true),
+        "memory_alarm" => world.set_publishers_blocked(true),
         _ => world.nodes().into_iter().for_each(|node| world.cut(node, Peer::Broker)),
     }
     world.cover(how);

@@ -35,6 +35,10 @@ impl SimBroker {
         Self { me }
     }
 
+    fn is_blocked(&self) -> bool {
+        lock(&self.me.world().0.broker).is_blocked
+    }
+
     fn is_down(&self) -> bool {
         lock(&self.me.world().0.broker).is_down
     }
@@ -77,8 +81,13 @@ impl Broker for SimBroker {
         if passage.strike == Some(Strike::PublishFails) || self.is_down() {
             return Err(unavailable("the broker refuses"));
         }
-        if me.is_cut_from(Peer::Broker) {
+        if me.is_cut_from(Peer::Broker) || self.is_blocked() {
             return Err(no_answer(me).await);
+        }
+        if passage.strike == Some(Strike::PublishedInPart) {
+            let taken = messages.len() / 2;
+            me.world().distribute(me.node(), messages.into_iter().take(taken).collect());
+            return Err(unavailable("the connection was lost while publishing"));
         }
         me.world().distribute(me.node(), messages);
         if passage.strike == Some(Strike::ConfirmLost) {

@@ -1,7 +1,10 @@
 //! Writing rows, and making them durable or not.
 
+use std::collections::BTreeSet;
+
 use steadfast_core::decision::Writes;
 use steadfast_core::execution::Execution;
+use steadfast_core::snapshot::{check_execution, check_visit};
 use steadfast_core::unit::Row;
 use steadfast_core::{ExecutionId, Version};
 use steadfast_services::port::{Batch, Commit, Committed, Load, StoreError};
@@ -13,6 +16,7 @@ use crate::chance::{Site, Subject};
 use crate::chores::Chore;
 use crate::fault::Strike;
 use crate::kinds;
+use crate::law::WorldLaw;
 use crate::process::Peer;
 
 impl SimTransaction {
@@ -20,24 +24,40 @@ impl SimTransaction {
     pub(super) async fn write(&mut self, batch: Batch<'_>) -> Load<()> {
         let id = self.enter(Site::Write).await?;
         let parts = parts(batch);
-        let keys: Vec<LockKey> = parts.iter().flatten().flat_map(locks_for).collect();
+        let keys = |part| locks_for(&part).into_iter().map(move |key| (part, key));
+        let keys: Vec<(Batch<'_>, LockKey)> = parts.into_iter().flatten().flat_map(keys).collect();
         let rows = keys.len();
-        for key in keys {
-            self.lock_row(id, key).await?;
-        }
-        for batch in parts.into_iter().flatten() {
-            let checked = self.with(|state| check(state, id, &batch));
-            if let Err(conflict) = checked {
-                self.roll_back();
-                return Err(conflict);
+        for (part, key) in keys {
+            // What is there refuses an insert, and what has moved on an update, whoever has it
+            // locked: neither is waited for.
+            let found =
+                self.with(|state| state.as_seen_by(id, |state| state.find_place(id, &part, &key)));
+            match found {
+                Place::Taken => return Err(self.fail(conflict("duplicate key"))),
+                Place::Elsewhere => {}
+                Place::Open => drop(self.lock_row(id, key).await?),
             }
-            self.with(|state| stage(state, id, batch));
+        }
+        for part in parts.into_iter().flatten() {
+            let checked = self.with(|state| state.as_seen_by(id, |state| check(state, id, &part)));
+            if let Err(conflict) = checked {
+                if let StoreError::Corrupt(what) = &conflict
+                    && self.with(|state| !state.is_unjudged)
+                {
+                    self.world().violate(WorldLaw::RowsAreSound, what.clone());
+                }
+                return Err(self.fail(conflict));
+            }
+            self.with(|state| stage(state, id, part));
         }
         self.me.log(&kinds::WROTE, &[id.0, rows as u64]);
         Ok(())
     }
 
     pub(super) async fn commit_all(mut self) -> Commit {
+        if let Some(error) = self.failed.take() {
+            return Commit::Failed(error);
+        }
         let Some(id) = self.id else {
             return Commit::Failed(StoreError::Unavailable("the connection is closed".into()));
         };
@@ -123,6 +143,71 @@ const fn parts(batch: Batch<'_>) -> [Option<Batch<'_>>; 2] {
     }
 }
 
+/// What a statement finds where it wants to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// It may write there, when it has the lock.
+    Open,
+    /// A row with that key is there already.
+    Taken,
+    /// The row that it means to change is not there any more.
+    Elsewhere,
+}
+
+impl State {
+    fn find_place(&self, id: TxId, batch: &Batch<'_>, key: &LockKey) -> Place {
+        if self.is_unchecked(id, batch) {
+            return Place::Open;
+        }
+        let rows = &self.rows;
+        let inserted = |is_there: bool| if is_there { Place::Taken } else { Place::Open };
+        let updated = |is_there: bool| if is_there { Place::Open } else { Place::Elsewhere };
+        match (batch, key) {
+            (Batch::InsertWorkers(_), LockKey::Worker(name)) => {
+                inserted(rows.workers.contains_key(name))
+            }
+            (Batch::InsertQueues(_), LockKey::Queue(key)) => {
+                inserted(rows.queues.contains_key(key))
+            }
+            (Batch::InsertRuns(_), LockKey::Run(id)) => inserted(rows.runs.contains_key(id)),
+            (Batch::InsertVisits(_), LockKey::Visit(key)) => {
+                inserted(rows.visits.contains_key(key))
+            }
+            (Batch::InsertExecutions(_), LockKey::Execution(id)) => {
+                inserted(rows.execution(*id).is_some())
+            }
+            (Batch::UpdateWorkers(new), LockKey::Worker(name)) => {
+                updated(is_next(new, name, rows.workers.get(name)))
+            }
+            (Batch::UpdateQueues(new), LockKey::Queue(key)) => {
+                updated(is_next(new, key, rows.queues.get(key)))
+            }
+            (Batch::UpdateRuns(new), LockKey::Run(id)) => {
+                updated(is_next(new, id, rows.runs.get(id)))
+            }
+            (Batch::UpdateVisits(new), LockKey::Visit(key)) => {
+                updated(is_next(new, key, rows.visits.get(key)))
+            }
+            (Batch::UpdateExecutions(new), LockKey::Execution(id)) => {
+                updated(is_next(new, id, rows.execution(*id)))
+            }
+            (_, LockKey::Place(place)) => inserted(rows.executions.at(place).is_some()),
+            (_, LockKey::Parameters(id)) => inserted(rows.parameters.contains_key(id)),
+            (_, LockKey::Outcome(id)) => inserted(rows.results.contains_key(id)),
+            (_, LockKey::Items(visit, page)) => {
+                inserted(rows.items.contains_key(&(visit.clone(), *page)))
+            }
+            _ => Place::Open,
+        }
+    }
+}
+
+/// Whether the row that is written follows the one that is there.
+fn is_next<R: Row>(new: &[R], key: &R::Key, stored: Option<&R>) -> bool {
+    let new = new.iter().find(|row| row.key() == *key);
+    new.zip(stored).is_some_and(|(new, stored)| stored.version().next() == new.version())
+}
+
 /// What a statement locks, in order: its rows, and the unique keys that it takes.
 fn locks_for(batch: &Batch<'_>) -> Vec<LockKey> {
     let mut keys: Vec<LockKey> = match batch {
@@ -144,7 +229,13 @@ fn locks_for(batch: &Batch<'_>) -> Vec<LockKey> {
         Batch::InsertVisits(rows) | Batch::UpdateVisits(rows) => {
             rows.iter().map(|row| LockKey::Visit(row.key.clone())).collect()
         }
-        Batch::InsertParameters(_) | Batch::InsertOutcomes(_) | Batch::InsertItems(_) => Vec::new(),
+        Batch::InsertParameters(rows) => {
+            rows.iter().map(|(id, _)| LockKey::Parameters(*id)).collect()
+        }
+        Batch::InsertOutcomes(rows) => rows.iter().map(|(id, _)| LockKey::Outcome(*id)).collect(),
+        Batch::InsertItems(rows) => {
+            rows.iter().map(|row| LockKey::Items(row.visit.clone(), row.page)).collect()
+        }
     };
     keys.sort_unstable();
     keys
@@ -159,13 +250,18 @@ fn unique_keys(execution: &Execution) -> impl Iterator<Item = LockKey> {
 /// Unique keys, and the versions that updates name.
 fn check(state: &State, id: TxId, batch: &Batch<'_>) -> Load<()> {
     let rows = &state.rows;
-    let Some(open) = state.transactions.get(&id) else {
+    if !state.transactions.contains_key(&id) {
         return Err(StoreError::Unavailable("the server closed the connection".into()));
-    };
+    }
     if state.is_unchecked(id, batch) {
         return Ok(());
     }
-    let own = &open.writes;
+    if !state.is_careless() {
+        sound(batch)?;
+    }
+    if !state.is_planted("lease_left_at_the_end") {
+        asleep(batch)?;
+    }
     match batch {
         Batch::InsertWorkers(new) => none_exist(new, |key| rows.workers.contains_key(key)),
         Batch::UpdateWorkers(new) => versions(new, |key| rows.workers.get(key).map(|r| r.version)),
@@ -180,25 +276,62 @@ fn check(state: &State, id: TxId, batch: &Batch<'_>) -> Load<()> {
         }
         Batch::InsertExecutions(new) => {
             none_exist(new, |key| rows.execution(*key).is_some())?;
+            once(new.iter().filter_map(|row| row.idempotency.as_ref().map(|i| &i.key)))?;
+            once(new.iter().filter_map(|row| row.place.as_ref()))?;
             new.iter().try_for_each(|execution| unique(state, execution))
         }
         Batch::UpdateExecutions(new) => {
             versions(new, |key| rows.execution(*key).map(|r| r.version))
         }
         Batch::InsertOutcomes(new) => {
+            once(new.iter().map(|(id, _)| id))?;
             let taken = new.iter().find(|(id, _)| rows.results.contains_key(id));
             conflict_if(taken.is_some(), "an outcome exists already")
         }
         Batch::InsertItems(new) => {
+            once(new.iter().map(|page| (&page.visit, page.page)))?;
             let taken = new.iter().find(|p| rows.items.contains_key(&(p.visit.clone(), p.page)));
             conflict_if(taken.is_some(), "a page exists already")
         }
         Batch::InsertParameters(new) => {
-            let mine = |id| own.executions.inserted.iter().any(|e| e.id == id);
-            let stray = new.iter().find(|(id, _)| !mine(*id));
-            conflict_if(stray.is_some(), "parameters of an execution that is not new")
+            once(new.iter().map(|(id, _)| id))?;
+            let taken = new.iter().find(|(id, _)| rows.parameters.contains_key(id));
+            conflict_if(taken.is_some(), "parameters exist already")
         }
     }
+}
+
+/// Refuses rows that no store takes, whatever else it has.
+fn sound(batch: &Batch<'_>) -> Load<()> {
+    let checked = match batch {
+        Batch::InsertExecutions(rows) | Batch::UpdateExecutions(rows) => {
+            rows.iter().try_for_each(check_execution)
+        }
+        Batch::InsertVisits(rows) | Batch::UpdateVisits(rows) => {
+            rows.iter().try_for_each(check_visit)
+        }
+        _ => Ok(()),
+    };
+    checked.map_err(|conflict| StoreError::Corrupt(conflict.to_string()))
+}
+
+/// What is over is not woken. The law about that is for those who decide, so a store in which they
+/// are to break it lets them.
+fn asleep(batch: &Batch<'_>) -> Load<()> {
+    let (Batch::InsertExecutions(rows) | Batch::UpdateExecutions(rows)) = batch else {
+        return Ok(());
+    };
+    let woken = rows.iter().find(|row| row.status.is_terminal() && row.wake_at.is_some());
+    let corrupt =
+        |row: &Execution| Err(StoreError::Corrupt(format!("{} is over and woken", row.id)));
+    woken.map_or(Ok(()), corrupt)
+}
+
+/// No key comes twice in one statement.
+fn once<K: Ord>(keys: impl Iterator<Item = K>) -> Load<()> {
+    let mut seen = BTreeSet::new();
+    let mut keys = keys;
+    conflict_if(!keys.all(|key| seen.insert(key)), "duplicate key in one statement")
 }
 
 fn unique(state: &State, execution: &Execution) -> Load<()> {
@@ -212,6 +345,7 @@ fn unique(state: &State, execution: &Execution) -> Load<()> {
 }
 
 fn none_exist<R: Row>(new: &[R], exists: impl Fn(&R::Key) -> bool) -> Load<()> {
+    once(new.iter().map(Row::key))?;
     conflict_if(new.iter().any(|row| exists(&row.key())), "duplicate key")
 }
 
@@ -221,7 +355,11 @@ fn versions<R: Row>(new: &[R], stored: impl Fn(&R::Key) -> Option<Version>) -> L
 }
 
 fn conflict_if(bad: bool, what: &str) -> Load<()> {
-    if bad { Err(StoreError::Conflict(what.into())) } else { Ok(()) }
+    if bad { Err(conflict(what)) } else { Ok(()) }
+}
+
+fn conflict(what: &str) -> StoreError {
+    StoreError::Conflict(what.into())
 }
 
 fn stage(state: &mut State, id: TxId, batch: Batch<'_>) {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use steadfast_core::decision::ItemPage;
 use steadfast_core::execution::Execution;
 use steadfast_core::queue::Occupancy;
+use steadfast_core::workflow::VisitState;
 use steadfast_core::{
     ActionRef, ExecutionId, QueueKey, Runtime, Status, TaskKey, Timestamp, Work, WorkerId,
 };
@@ -26,13 +27,13 @@ impl State {
             }
             (key.clone(), occupancy)
         };
-        keys.iter().map(count).collect()
+        keys.iter().collect::<BTreeSet<_>>().into_iter().map(count).collect()
     }
 
     pub(super) fn find_line(&self, keys: &[QueueKey], per_queue: u32) -> Vec<ExecutionId> {
         let per_queue = per_queue as usize;
         let mut found = Vec::new();
-        for key in keys {
+        for key in keys.iter().collect::<BTreeSet<_>>() {
             let line = self.rows.executions.line(key).map(|execution| execution.id);
             if self.is_planted("line_read_newest_first") {
                 let line: Vec<ExecutionId> = line.collect();
@@ -55,13 +56,13 @@ impl State {
         per_run: u32,
     ) -> Vec<ExecutionId> {
         let mut found = Vec::new();
-        for run in runs {
+        for run in runs.iter().collect::<BTreeSet<_>>() {
             let lacking = self.is_planted("children_query_lacks_abandoned");
             let wanted =
                 |e: &&Execution| e.awaits_folding() && !(lacking && e.status == Status::Abandoned);
             let ended = self.rows.executions.children(*run).filter(wanted);
             let mut ended: Vec<&Execution> = ended.collect();
-            ended.sort_by_key(|e| (e.ended_at, e.id));
+            ended.sort_by_key(|e| e.id);
             found.extend(ended.into_iter().take(per_run as usize).map(|e| e.id));
         }
         found.sort_unstable();
@@ -70,7 +71,7 @@ impl State {
 
     pub(super) fn find_live_children(&self, runs: &[ExecutionId], per_run: u32) -> Vec<Pointer> {
         let mut found = Vec::new();
-        for run in runs {
+        for run in runs.iter().collect::<BTreeSet<_>>() {
             let live = |e: &&Execution| !e.status.is_terminal();
             let mut live: Vec<&Execution> =
                 self.rows.executions.children(*run).filter(live).collect();
@@ -85,17 +86,17 @@ impl State {
         ids: &[ExecutionId],
     ) -> Vec<(ExecutionId, serde_json::Value)> {
         let known = |id: &ExecutionId| Some((*id, self.rows.parameters.get(id)?.clone()));
-        ids.iter().filter_map(known).collect()
+        ids.iter().collect::<BTreeSet<_>>().into_iter().filter_map(known).collect()
     }
 
     pub(super) fn find_errors(&self, ids: &[ExecutionId]) -> Vec<(ExecutionId, String)> {
         let known = |id: &ExecutionId| Some((*id, self.rows.results.get(id)?.error.clone()?));
-        ids.iter().filter_map(known).collect()
+        ids.iter().collect::<BTreeSet<_>>().into_iter().filter_map(known).collect()
     }
 
     pub(super) fn find_visit_results(&self, visits: &[TaskKey]) -> Vec<VisitResult> {
         let mut found = Vec::new();
-        for visit in visits {
+        for visit in visits.iter().collect::<BTreeSet<_>>() {
             let ended = self.rows.executions.items(visit).filter(|e| e.status.is_terminal());
             found.extend(ended.map(|e| VisitResult {
                 visit: visit.clone(),
@@ -112,11 +113,12 @@ impl State {
             let items = self.rows.items.get(key)?.clone();
             Some(ItemPage { visit: key.0.clone(), page: key.1, items })
         };
-        pages.iter().filter_map(known).collect()
+        pages.iter().collect::<BTreeSet<_>>().into_iter().filter_map(known).collect()
     }
 
     pub(super) fn find_pointers(&self, ids: &[ExecutionId]) -> Vec<Pointer> {
-        ids.iter().filter_map(|id| self.rows.execution(*id)).map(pointer).collect()
+        let ids: BTreeSet<&ExecutionId> = ids.iter().collect();
+        ids.into_iter().filter_map(|id| self.rows.execution(*id)).map(pointer).collect()
     }
 
     pub(super) fn find_due(&self, now: Timestamp, limit: u32) -> Vec<Pointer> {
@@ -140,8 +142,9 @@ impl State {
     }
 
     pub(super) fn find_lines(&self, limit: u32) -> Vec<QueueKey> {
-        let waiting = |key: &&QueueKey| self.rows.executions.line(key).next().is_some();
-        self.rows.queues.keys().filter(waiting).take(limit as usize).cloned().collect()
+        let waiting = self.rows.executions.in_status(Status::Queued);
+        let lines: BTreeSet<QueueKey> = waiting.map(|e| e.queue.clone()).collect();
+        lines.into_iter().take(limit as usize).collect()
     }
 
     pub(super) fn find_ready(&self) -> Vec<Runtime> {
@@ -156,10 +159,24 @@ impl State {
     }
 
     pub(super) fn find_runs(&self, limit: u32) -> Vec<ExecutionId> {
-        let ready = self.rows.executions.in_status(Status::Ready).filter(|e| e.is_workflow());
-        let open = self.rows.runs.values().filter(|run| run.open).map(|run| run.execution);
-        let runs: BTreeSet<ExecutionId> = ready.map(|e| e.id).chain(open).collect();
-        runs.into_iter().filter(|id| self.rows.is_due(*id)).take(limit as usize).collect()
+        let rows = &self.rows;
+        let ready = rows.executions.in_status(Status::Ready).filter(|e| e.is_workflow());
+        let over = Status::ALL.iter().filter(|status| status.is_terminal());
+        let over = over.flat_map(|status| rows.executions.in_status(*status));
+        let to_fold = over.filter(|e| e.awaits_folding()).filter_map(Execution::parent);
+        let open = rows.runs.values().filter(|run| run.open).map(|run| run.execution);
+        let to_end = open.filter(|run| {
+            let execution = rows.execution(*run);
+            execution.is_some_and(|e| e.status.is_terminal() || e.cancel_requested)
+        });
+        let to_continue = rows.visits.values().filter(|visit| {
+            visit.state == VisitState::Running
+                && visit.created < visit.total
+                && visit.created - visit.ended < visit.concurrency
+        });
+        let mut runs: BTreeSet<ExecutionId> = ready.map(|e| e.id).collect();
+        runs.extend(to_fold.chain(to_end).chain(to_continue.map(|visit| visit.key.run)));
+        runs.into_iter().take(limit as usize).collect()
     }
 
     pub(super) fn find_held(&self, worker: &WorkerId) -> Vec<Held> {

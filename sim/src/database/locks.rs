@@ -19,6 +19,10 @@ pub(super) enum LockKey {
     SubmitKey(String),
     /// A child's place in its run.
     Place(steadfast_core::ItemKey),
+    /// What comes with an execution or a visit, as it is being inserted.
+    Parameters(ExecutionId),
+    Outcome(ExecutionId),
+    Items(TaskKey, u32),
 }
 
 #[derive(Debug)]

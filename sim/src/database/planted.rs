@@ -57,7 +57,7 @@ impl State {
     }
 
     /// Whether this store takes what a sound one refuses.
-    fn is_careless(&self) -> bool {
+    pub(super) fn is_careless(&self) -> bool {
         self.is_planted("start_without_compare_and_set")
             || self.is_planted("burial_without_compare_and_set")
             || self.is_planted("submit_key_checked_by_reading")

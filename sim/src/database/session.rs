@@ -37,6 +37,12 @@ impl SimStore {
     pub fn new(me: Process) -> Self {
         Self { me }
     }
+
+    /// The process that speaks through it.
+    #[must_use]
+    pub const fn process(&self) -> &Process {
+        &self.me
+    }
 }
 
 /// A transaction of one process.
@@ -47,6 +53,8 @@ pub struct SimTransaction {
     pub(super) id: Option<TxId>,
     /// Whether the server is to be told when this is dropped.
     pub(super) is_open: bool,
+    /// Why it was rolled back; whatever is asked of it later hears the same.
+    pub(super) failed: Option<StoreError>,
 }
 
 impl Store for SimStore {
@@ -56,7 +64,7 @@ impl Store for SimStore {
         let me = self.me.clone();
         // Nobody begins anything before it has said what its last commit made possible.
         me.world().keep_promises(me.node(), &[]);
-        let mut tx = SimTransaction { me, step: purpose, id: None, is_open: false };
+        let mut tx = SimTransaction { me, step: purpose, id: None, is_open: false, failed: None };
         let subject = Subject::Step(tx.me.name(), purpose);
         let passage = tx.me.pass(Site::Begin, subject).await;
         if passage.strike == Some(Strike::DeadConnection) {
@@ -105,26 +113,25 @@ impl SimTransaction {
     /// Sends a statement; returns when the server begins with it.
     pub(super) async fn enter(&mut self, site: Site) -> Load<TxId> {
         let passage = self.me.pass(site, Subject::Step(self.me.name(), self.step)).await;
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
         let Some(id) = self.id else {
             return Err(StoreError::Unavailable("the connection was closed while it idled".into()));
         };
         match passage.strike {
             Some(Strike::ConnectionReset) => {
-                self.roll_back();
-                return Err(StoreError::Unavailable("connection reset".into()));
+                return Err(self.fail(StoreError::Unavailable("connection reset".into())));
             }
             Some(Strike::StatementFails) => {
-                self.roll_back();
-                return Err(StoreError::Unavailable("out of shared memory".into()));
+                return Err(self.fail(StoreError::Unavailable("out of shared memory".into())));
             }
             Some(Strike::SerializationRefused) => {
-                self.roll_back();
-                return Err(StoreError::Conflict("could not serialize access".into()));
+                return Err(self.fail(StoreError::Conflict("could not serialize access".into())));
             }
             Some(Strike::StatementTimesOut) => {
                 self.me.wait(STATEMENT_TIMEOUT.into()).await;
-                self.roll_back();
-                return Err(StoreError::Unavailable("statement timeout".into()));
+                return Err(self.fail(StoreError::Unavailable("statement timeout".into())));
             }
             Some(Strike::SlowStatement) => {
                 let micros = 200_000 + passage.entropy % 1_800_000;
@@ -136,10 +143,18 @@ impl SimTransaction {
             return Err(self.no_answer().await);
         }
         if !self.with(|state| state.transactions.contains_key(&id)) {
-            self.is_open = false;
-            return Err(StoreError::Unavailable("the server closed the connection".into()));
+            return Err(
+                self.fail(StoreError::Unavailable("the server closed the connection".into()))
+            );
         }
         Ok(id)
+    }
+
+    /// The server has rolled it back.
+    pub(super) fn fail(&mut self, error: StoreError) -> StoreError {
+        self.failed = Some(error.clone());
+        self.roll_back();
+        error
     }
 
     /// Nothing is heard of the server. What it has of this transaction stays until it notices.

@@ -61,7 +61,7 @@ impl SimTransaction {
         find: impl FnOnce(&State) -> Vec<T>,
     ) -> Load<Vec<T>> {
         let id = self.enter(Site::Load).await?;
-        let found = self.with(|state| find(state));
+        let found = self.with(|state| state.as_seen_by(id, |state| find(state)));
         self.note(id, statement, found.len());
         Ok(found)
     }
@@ -88,8 +88,7 @@ impl SimTransaction {
             Asked::Taken | Asked::Mine => return Ok(false),
             Asked::Deadlock => {
                 self.world().cover("deadlock_refused");
-                self.roll_back();
-                return Err(StoreError::Conflict("deadlock detected".into()));
+                return Err(self.fail(StoreError::Conflict("deadlock detected".into())));
             }
             Asked::Wait(holder, granted) => (holder, granted),
         };
@@ -106,8 +105,8 @@ impl SimTransaction {
         if got && self.with(|state| state.transactions.contains_key(&id)) {
             return Ok(true);
         }
-        self.roll_back();
-        Err(StoreError::Unavailable("statement timeout while waiting for a lock".into()))
+        let late = "statement timeout while waiting for a lock";
+        Err(self.fail(StoreError::Unavailable(late.into())))
     }
 
     /// Locks rows in order and reads each as it is once it is locked.
@@ -119,11 +118,11 @@ impl SimTransaction {
         read: impl Fn(&State, &K) -> Option<R>,
     ) -> Load<Vec<R>> {
         let id = self.enter(Site::Load).await?;
-        let found = self.with(|state| find(state));
+        let found = self.with(|state| state.as_seen_by(id, |state| find(state)));
         let mut rows = Vec::with_capacity(found.len());
         for one in found {
             self.lock_row(id, key(&one)).await?;
-            rows.extend(self.with(|state| read(state, &one)));
+            rows.extend(self.with(|state| state.as_seen_by(id, |state| read(state, &one))));
         }
         self.note(id, statement, rows.len());
         Ok(rows)
@@ -163,12 +162,17 @@ impl SimTransaction {
         keys: &[QueueKey],
         per_queue: u32,
     ) -> Load<Vec<Execution>> {
-        self.lock_executions(
-            Statement::Line,
-            |state| state.find_line(keys, per_queue),
-            |execution| execution.status == Status::Queued,
-        )
-        .await
+        let mut found = Vec::new();
+        let find = |state: &State| {
+            found = state.find_line(keys, per_queue);
+            let mut in_order = found.clone();
+            in_order.sort_unstable();
+            in_order
+        };
+        let is_waiting = |execution: &Execution| execution.status == Status::Queued;
+        let mut rows = self.lock_executions(Statement::Line, find, is_waiting).await?;
+        rows.sort_by_key(|row| found.iter().position(|id| *id == row.id));
+        Ok(rows)
     }
 
     pub(super) async fn load_runs(&mut self, ids: &[ExecutionId]) -> Load<Vec<Run>> {
@@ -205,12 +209,11 @@ impl SimTransaction {
         runs: &[ExecutionId],
         per_run: u32,
     ) -> Load<Vec<Execution>> {
-        self.lock_executions(
-            Statement::EndedChildren,
-            |state| state.find_ended_children(runs, per_run),
-            Execution::awaits_folding,
-        )
-        .await
+        let find = |state: &State| state.find_ended_children(runs, per_run);
+        let still = Execution::awaits_folding;
+        let mut rows = self.lock_executions(Statement::EndedChildren, find, still).await?;
+        rows.sort_by_key(|row| (row.parent(), row.id));
+        Ok(rows)
     }
 
     async fn lock_executions(
@@ -235,7 +238,7 @@ impl SimTransaction {
         limit: u32,
     ) -> Load<Vec<Execution>> {
         let id = self.enter(Site::Load).await?;
-        let rows: Vec<Execution> = self.with(|state| {
+        let take = |state: &mut State| {
             let mut rows = Vec::new();
             for one in state.find_ready_for(runtimes) {
                 if rows.len() >= limit as usize {
@@ -257,7 +260,8 @@ impl SimTransaction {
                 rows.extend(state.rows.execution(one).cloned());
             }
             rows
-        });
+        };
+        let rows: Vec<Execution> = self.with(|state| state.as_seen_by(id, take));
         self.note(id, Statement::Ready, rows.len());
         Ok(rows)
     }

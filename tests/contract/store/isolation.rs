@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use steadfast_core::{ExecutionId, QueueKey, Status};
 use steadfast_services::port::{Batch, Commit, Query, StoreError, Transaction};
-use tokio::task::JoinSet;
 
 use super::Full;
 use super::rows::*;
+use crate::stage::{JoinSet, sleep, timeout};
 
 pub(crate) async fn a_transaction_sees_what_it_has_written_and_nobody_else_does<S: Full>(store: S) {
     let mut tx = store.begin("test").await.unwrap();
@@ -27,7 +27,7 @@ pub(crate) async fn the_clock_never_goes_back_and_dates_what_was_decided_last<S:
     for _ in 0..20 {
         let mut tx = store.begin("test").await.unwrap();
         let now = tx.now().await.unwrap();
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        sleep(Duration::from_millis(2)).await;
         tx.queues(&[QueueKey::new("q")]).await.unwrap();
         let decided = tx.now().await.unwrap();
         assert!(latest <= Some(now) && now <= decided, "{latest:?}, {now:?}, {decided:?}");
@@ -87,7 +87,7 @@ pub(crate) async fn who_waits_for_a_lock_sees_what_its_holder_did<S: Full>(store
         let mut tx = other.begin("test").await.unwrap();
         tx.queues(&keys).await.unwrap().remove(0)
     });
-    let early = tokio::time::timeout(Duration::from_millis(300), waiter.join_next()).await;
+    let early = timeout(Duration::from_millis(300), waiter.join_next()).await;
     assert!(early.is_err(), "it did not wait: {early:?}");
     row.version = row.version.next();
     row.paused = true;

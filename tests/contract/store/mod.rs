@@ -16,10 +16,13 @@ pub(crate) trait Full: Store + Query {}
 impl<S: Store + Query> Full for S {}
 
 /// A test for each clause. `$fresh` makes an empty store, and something that is kept until the
-/// test is over.
+/// test is over; or `$perform`, after `stage`, gives a clause a store of a simulated world.
 macro_rules! store_contract {
     ($fresh:path) => {
-        $crate::store::store_contract! { $fresh:
+        $crate::store::store_contract! { tokio $fresh }
+    };
+    ($kind:ident $fresh:path) => {
+        $crate::store::store_contract! { $kind $fresh:
             loads::an_empty_store_answers_everything_with_nothing,
             loads::identities_are_given_once,
             loads::workers_are_found_by_name_and_the_gone_are_left_out_of_the_rest,
@@ -55,7 +58,13 @@ macro_rules! store_contract {
             isolation::identities_are_given_to_one_of_many,
         }
     };
-    ($fresh:path: $($part:ident::$clause:ident,)*) => {$(
+    (stage $perform:path: $($part:ident::$clause:ident,)*) => {$(
+        #[test]
+        fn $clause() {
+            $perform($crate::store::$part::$clause);
+        }
+    )*};
+    (tokio $fresh:path: $($part:ident::$clause:ident,)*) => {$(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $clause() {
             let (store, _keep) = $fresh().await;

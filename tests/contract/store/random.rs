@@ -1,7 +1,7 @@
 //! The same random commits, applied to the core's snapshot and to the store, are taken or refused
 //! alike and read back alike.
 
-mod draw;
+pub(crate) mod draw;
 mod reads;
 
 use std::cell::RefCell;
@@ -42,13 +42,15 @@ async fn write(store: &impl Full, writes: &Writes) -> Result<(), StoreError> {
 
 /// How many commits both took, both refused, and how many were not tried.
 #[derive(Debug, Default)]
-struct Tally {
+pub(crate) struct Tally {
     taken: u32,
     refused: u32,
     skipped: u32,
 }
 
-async fn compare<S: Full>(store: S, seeds: Vec<u64>, tally: &mut Tally) {
+/// Writes what the seeds draw, to a store and to a snapshot, and compares.
+pub(crate) async fn compare<S: Full>(store: S, seeds: Vec<u64>) -> Tally {
+    let mut tally = Tally::default();
     let mut model = Snapshot::new();
     for seed in seeds {
         let writes = Draw::new(seed).writes(&model);
@@ -74,21 +76,29 @@ async fn compare<S: Full>(store: S, seeds: Vec<u64>, tally: &mut Tally) {
         let mut tx = store.begin("test").await.expect("a transaction begins");
         reads::compare(&mut tx, &model).await;
     }
+    tally
 }
 
 /// Runs with a store that `fresh` makes for each sequence of commits.
 pub(crate) fn the_store_and_the_snapshot_agree<S: Full>(fresh: impl AsyncFn() -> S) {
-    let config = ProptestConfig { cases: 16, ..ProptestConfig::with_source_file(file!()) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime");
-    let tally = RefCell::new(Tally::default());
+    for_any_seeds(|seeds| runtime.block_on(async { compare(fresh().await, seeds).await }));
+}
+
+/// Draws sequences of commits for `compare`, a store of its own for each.
+pub(crate) fn for_any_seeds(compare: impl Fn(Vec<u64>) -> Tally) {
+    let config = ProptestConfig { cases: 16, ..ProptestConfig::with_source_file(file!()) };
+    let sum = RefCell::new(Tally::default());
     let seeds = prop::collection::vec(any::<u64>(), 20..60);
     let result = TestRunner::new(config).run(&seeds, |seeds| {
-        let store = runtime.block_on(fresh());
-        runtime.block_on(compare(store, seeds, &mut tally.borrow_mut()));
+        let (more, mut sum) = (compare(seeds), sum.borrow_mut());
+        sum.taken += more.taken;
+        sum.refused += more.refused;
+        sum.skipped += more.skipped;
         Ok(())
     });
     result.unwrap_or_else(|error| panic!("{error}"));
-    let tally = tally.into_inner();
-    assert!(tally.taken > 200 && tally.refused > 4, "too little was tried: {tally:?}");
+    let sum = sum.into_inner();
+    assert!(sum.taken > 200 && sum.refused > 4, "too little was tried: {sum:?}");
 }

@@ -10,6 +10,8 @@ use steadfast_core::execution::Idempotency;
 use steadfast_core::{Attempt, ExecutionId, Status};
 use steadfast_services::port::{Batch, Load, Query, StoreError, Transaction};
 
+use crate::stage::{JoinSet, timeout};
+
 fn is_conflict<T: std::fmt::Debug>(result: &Load<T>) -> bool {
     matches!(result, Err(StoreError::Conflict(_)))
 }
@@ -205,7 +207,7 @@ pub(crate) async fn a_transaction_that_is_given_up_at_any_await_leaves_nothing_o
             tx.commit().await
         };
         let patience = Duration::from_micros(n * 37 % 6000);
-        if tokio::time::timeout(patience, work).await.is_ok() {
+        if timeout(patience, work).await.is_ok() {
             committed += 1;
         }
         let found = count(&store).await;
@@ -217,7 +219,7 @@ pub(crate) async fn a_transaction_that_is_given_up_at_any_await_leaves_nothing_o
 }
 
 pub(crate) async fn many_writers_at_once_lose_nothing<S: Full>(store: S) {
-    let mut tasks = tokio::task::JoinSet::new();
+    let mut tasks = JoinSet::new();
     for _ in 0..8 {
         let store = store.clone();
         tasks.spawn(async move {

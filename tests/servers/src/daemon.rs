@@ -1,4 +1,5 @@
-//! A server process: started, waited for, and gone with its children when nobody holds it.
+//! A server process: started, waited for, and gone with its children when nobody holds it, or when
+//! whoever held it is killed.
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
@@ -48,23 +49,39 @@ impl Failure {
     }
 }
 
+/// Waits until nobody holds the other end of its input any more, which is when the process that
+/// started it is gone, however it went; then ends a process group, first as its program wants to be
+/// told, then for certain, and removes a directory.
+const WATCHMAN: &str = "read -r _\nkill -s \"$1\" -- \"-$2\" 2>/dev/null\n\
+    for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 -- \"-$2\" 2>/dev/null || break; sleep 0.2; done\n\
+    kill -s KILL -- \"-$2\" 2>/dev/null\n\
+    umount -l -- \"$3\" 2>/dev/null\nrm -rf -- \"$3\"";
+
 /// A running server and all its children. They are killed when this is dropped.
 #[derive(Debug)]
 pub struct Daemon {
     program: String,
     child: Child,
+    watchman: Child,
     log: PathBuf,
 }
 
 impl Daemon {
-    /// Starts `command` in a process group of its own; what it prints goes to `log`.
+    /// Starts `command` in a process group of its own; what it prints goes to a file `log` in
+    /// `home`. When this process is killed, the group is told `last`, ends, and `home` is removed.
     ///
     /// # Errors
     ///
     /// [`Failure::System`] if the program or the log cannot be opened.
-    pub fn start(mut command: Command, log: &Path) -> Result<Self, Failure> {
+    pub fn start(
+        mut command: Command,
+        home: &Path,
+        log: &str,
+        last: Signal,
+    ) -> Result<Self, Failure> {
+        let log = home.join(log);
         let program = command.get_program().to_string_lossy().into_owned();
-        let file = std::fs::OpenOptions::new().create(true).append(true).open(log);
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(&log);
         let file =
             file.map_err(|error| Failure::system(format!("opening {}", log.display()), error))?;
         let twin = file.try_clone().map_err(|error| Failure::system("sharing a log", error))?;
@@ -72,7 +89,12 @@ impl Daemon {
         let child = command
             .spawn()
             .map_err(|error| Failure::system(format!("starting {program}"), error))?;
-        Ok(Self { program, child, log: log.to_path_buf() })
+        let watchman = watch(child.id(), home, last);
+        // Without a watchman there is to be no server.
+        let watchman = watchman.inspect_err(|_| {
+            let _gone = kill_process_group(Pid::from_child(&child), Signal::KILL);
+        })?;
+        Ok(Self { program, child, watchman, log })
     }
 
     /// Waits until `answers` does, up to `patience`.
@@ -142,7 +164,22 @@ impl Drop for Daemon {
         // Whoever is gone already needs no signal.
         let _gone = kill_process_group(self.group(), Signal::KILL);
         let _reaped = self.child.wait();
+        // Before its input ends: the number of the group may soon be somebody else's.
+        let _gone = self.watchman.kill();
+        let _reaped = self.watchman.wait();
     }
+}
+
+/// Lets somebody watch over a process group, in a group of its own, so that what ends us does not
+/// end it too.
+fn watch(group: u32, home: &Path, last: Signal) -> Result<Child, Failure> {
+    let last = if last == Signal::QUIT { "QUIT" } else { "KILL" };
+    let mut command = Command::new("sh");
+    command.args(["-c", WATCHMAN, "watchman", last, &group.to_string()]).arg(home);
+    command.stdin(std::process::Stdio::piped()).current_dir("/").process_group(0);
+    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    // Our end of its input is kept in the child, and closed on exec: nobody else has it.
+    command.spawn().map_err(|error| Failure::system("starting a watchman", error))
 }
 
 /// A port of the loopback address that nobody listens on now.

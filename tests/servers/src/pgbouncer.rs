@@ -1,8 +1,10 @@
 //! PgBouncer in transaction mode, in front of a private PostgreSQL.
 
 use std::net::{Ipv4Addr, TcpStream};
+use std::path::Path;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::postgres::url;
@@ -16,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct PgBouncer {
     _daemon: Daemon,
-    _directory: TempDir,
+    directory: TempDir,
     port: u16,
 }
 
@@ -47,9 +49,15 @@ impl PgBouncer {
         give(&file)?;
         let mut command = unprivileged(&program);
         command.current_dir("/").arg(&file);
-        let mut daemon = Daemon::start(command, &directory.path().join("log"))?;
+        let mut daemon = Daemon::start(command, directory.path(), "log", Signal::KILL)?;
         daemon.wait_until(PATIENCE, || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok())?;
-        Ok(Self { _daemon: daemon, _directory: directory, port })
+        Ok(Self { _daemon: daemon, directory, port })
+    }
+
+    /// The directory that it lives in.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        self.directory.path()
     }
 
     /// The address of a database through it.

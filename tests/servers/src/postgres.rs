@@ -37,6 +37,7 @@ pub struct Postgres {
     programs: PathBuf,
     port: u16,
     settings: Vec<String>,
+    has_own_disk: bool,
 }
 
 impl Postgres {
@@ -46,10 +47,28 @@ impl Postgres {
     ///
     /// [`Failure`], if it is not installed or does not start.
     pub fn start(settings: &[(&str, &str)]) -> Result<Self, Failure> {
+        Self::start_on(None, settings)
+    }
+
+    /// The same, on a disk of its own of so many megabytes that can be filled.
+    ///
+    /// # Errors
+    ///
+    /// As [`Postgres::start`], and if this process may not mount one, which takes root.
+    pub fn start_on_small_disk(megabytes: u32) -> Result<Self, Failure> {
+        Self::start_on(Some(megabytes), &[])
+    }
+
+    fn start_on(disk: Option<u32>, settings: &[(&str, &str)]) -> Result<Self, Failure> {
         let postgres = find_program("postgres", PLACES, PACKAGE)?;
         let programs = postgres.parent().unwrap_or(Path::new("/")).to_path_buf();
         let directory =
             tempfile::tempdir().map_err(|error| Failure::system("making a directory", error))?;
+        if let Some(megabytes) = disk {
+            let size = format!("size={megabytes}m");
+            let mut mount = Command::new("mount");
+            run(mount.args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(directory.path()))?;
+        }
         give(directory.path())?;
         let data = directory.path().join("data");
         let mut initdb = unprivileged(&programs.join("initdb"));
@@ -58,7 +77,14 @@ impl Postgres {
         run(initdb.args(like).arg("--no-sync"))?;
         let settings = settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let port = free_port()?;
-        let mut server = Self { daemon: None, directory, programs, port, settings };
+        let mut server = Self {
+            daemon: None,
+            directory,
+            programs,
+            port,
+            settings,
+            has_own_disk: disk.is_some(),
+        };
         server.make_certificate()?;
         server.run()?;
         Ok(server)
@@ -102,7 +128,7 @@ impl Postgres {
         for setting in ours.iter().chain(&self.settings) {
             command.arg("-c").arg(setting);
         }
-        let mut daemon = Daemon::start(command, &self.log_file())?;
+        let mut daemon = Daemon::start(command, self.directory.path(), "log", Signal::QUIT)?;
         let (is_ready, port) = (self.programs.join("pg_isready"), self.port.to_string());
         daemon.wait_until(PATIENCE, || {
             let mut ask = Command::new(&is_ready);
@@ -134,6 +160,39 @@ impl Postgres {
     /// [`Failure::NotStarted`] if it does not come back.
     pub fn start_again(&mut self) -> Result<(), Failure> {
         if self.daemon.is_none() { self.run() } else { Ok(()) }
+    }
+
+    /// Leaves nothing free of its own disk.
+    ///
+    /// # Panics
+    ///
+    /// If it has none of its own.
+    pub fn fill_disk(&self) {
+        assert!(self.has_own_disk, "others are on that disk");
+        let file = std::fs::File::create(self.file("filler")).expect("a file can be made");
+        let zeros = vec![0; 1 << 12];
+        while std::io::Write::write_all(&mut &file, &zeros).is_ok() {}
+    }
+
+    /// Gives back what [`Postgres::fill_disk`] took.
+    ///
+    /// # Panics
+    ///
+    /// If it took nothing.
+    pub fn empty_disk(&self) {
+        std::fs::remove_file(self.file("filler")).expect("it was filled");
+    }
+
+    /// The directory that it lives in.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Where its programs are, `psql` among them.
+    #[must_use]
+    pub fn programs(&self) -> &Path {
+        &self.programs
     }
 
     /// Its port on the loopback address.
@@ -190,5 +249,8 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         // Its children have process groups of their own: it ends them itself when it is told.
         let _stopped = self.stop(Stop::Immediate);
+        if self.has_own_disk {
+            let _unmounted = run(Command::new("umount").arg("-l").arg(self.directory.path()));
+        }
     }
 }

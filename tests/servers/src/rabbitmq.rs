@@ -49,13 +49,19 @@ impl RabbitServer {
         // In the foreground and by us: the one that Erlang would start stays when its node is gone.
         let mut command = Command::new(mapper);
         command.args(["-port", &mapper_port.to_string(), "-address", "127.0.0.1"]);
-        let mut mapper = Daemon::start(command, &directory.path().join("epmd.log"))?;
+        let mut mapper = Daemon::start(command, directory.path(), "epmd.log", Signal::KILL)?;
         mapper.wait_until(PATIENCE, || answers(mapper_port))?;
         let (port, distribution_port) = (free_port()?, free_port()?);
         let mut server =
             Self { node: None, _mapper: mapper, port, distribution_port, mapper_port, directory };
         server.launch()?;
         Ok(server)
+    }
+
+    /// The directory that it lives in.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        self.directory.path()
     }
 
     /// The address for `user`, at the virtual host `/`.
@@ -77,7 +83,7 @@ impl RabbitServer {
     /// [`Failure`], if it does not start.
     pub fn launch(&mut self) -> Result<(), Failure> {
         let command = self.command("rabbitmq-server")?;
-        let mut node = Daemon::start(command, &self.directory.path().join("node.log"))?;
+        let mut node = Daemon::start(command, self.directory.path(), "node.log", Signal::KILL)?;
         let port = self.port;
         node.wait_until(PATIENCE, || answers(port))?;
         self.node = Some(node);
@@ -120,6 +126,30 @@ impl RabbitServer {
         }
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
         Err(Failure::system(doing(), io::Error::other(complaint)))
+    }
+
+    /// Writes a program to `path` that is `rabbitmqctl` for this node.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::System`], if it cannot be written.
+    pub fn write_rabbitmqctl(&self, path: &Path) -> Result<(), Failure> {
+        let command = self.command("rabbitmqctl")?;
+        let mut text = format!("#!/bin/sh\ncd {}\n", self.directory.path().display());
+        for (name, value) in command.get_envs() {
+            let name = name.to_string_lossy();
+            match value {
+                Some(value) => {
+                    text.push_str(&format!("export {name}='{}'\n", value.to_string_lossy()));
+                }
+                None => text.push_str(&format!("unset {name}\n")),
+            }
+        }
+        let program = command.get_program().to_string_lossy();
+        text.push_str(&format!("exec {program} --quiet --timeout 60 \"$@\"\n"));
+        let written = fs::write(path, text)
+            .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o755)));
+        written.map_err(|error| Failure::system("writing a program", error))
     }
 
     /// One of its scripts, in surroundings that have nothing of the system's own node.

@@ -60,6 +60,14 @@ pub(super) const SAFETY: &[Mutant] = &[
         due: Due::Now,
     },
     Mutant {
+        name: "witness_speaks_too_soon",
+        statement: "The witness of a killed worker says that it is dead without waiting until its \
+            actions are.",
+        law: S1p,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
         name: "lease_loss_ignored_by_worker",
         statement: "A worker whose renewals fail lets its actions run on after its lease has \
             ended.",
@@ -327,6 +335,14 @@ pub(super) const SAFETY: &[Mutant] = &[
             the write names no version.",
         law: S20,
         also: &[S21],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "witness_speaks_by_name",
+        statement: "A witness's word addresses the worker's name and leaves out the incarnation, \
+            so a process that has come back meanwhile is taken for dead.",
+        law: S21,
+        also: &[S1p, S5, S20],
         due: Due::Now,
     },
     Mutant {

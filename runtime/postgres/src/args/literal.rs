@@ -1,7 +1,7 @@
 //! Arguments written into a statement as literals.
 //!
-//! Every literal stands in `E'..'`, in which quotes and backslashes are escaped whatever the
-//! session's settings are, and bears its type. A text has no NUL (see `text`), and the connection
+//! Every text stands in `E'..'`, in which quotes and backslashes are escaped whatever the session's
+//! settings are, and every literal bears its type. A text has no NUL (see `text`), and the connection
 //! speaks UTF-8, so no other byte means anything.
 
 use std::fmt::Write;
@@ -38,6 +38,13 @@ fn put(whole: &mut String, value: &Value) {
         }
         Value::Flag(Some(flag)) => whole.push_str(if *flag { "true" } else { "false" }),
         Value::Text(Some(text)) => quote(whole, text, "text"),
+        Value::Bytes(bytes) => {
+            whole.push_str("E'\\\\x");
+            bytes.iter().for_each(|byte| {
+                let _written = write!(whole, "{byte:02x}");
+            });
+            whole.push_str("'::bytea");
+        }
         Value::Ints(all) => {
             let all = list(all, |array, number| {
                 let _written = write!(array, "{number}");
@@ -48,7 +55,7 @@ fn put(whole: &mut String, value: &Value) {
             let all = list(all, |array, flag| array.push(if *flag { 't' } else { 'f' }));
             quote(whole, &all, "bool[]");
         }
-        Value::Texts(all) => quote(whole, &list(all, element), "text[]"),
+        Value::Texts(all) => quote(whole, &list(all, |array, text| element(array, text)), "text[]"),
     }
 }
 
@@ -69,7 +76,7 @@ fn list<T>(all: &[Option<T>], put: impl Fn(&mut String, &T)) -> String {
 }
 
 /// A text within an array.
-fn element(array: &mut String, text: &String) {
+fn element(array: &mut String, text: &str) {
     array.push('"');
     for character in text.chars() {
         if matches!(character, '"' | '\\') {

@@ -4,6 +4,7 @@
 //! between two statements can be made to go wrong there. Rows are locked in one order everywhere:
 //! workers, queues, runs, executions, visits; within a table by key.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::ops::Range;
@@ -105,7 +106,7 @@ pub type Load<T> = Result<T, StoreError>;
 
 /// What must be known of an execution before it is locked, read without locking: queues are locked
 /// before executions.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Pointer {
     /// The execution.
     pub execution: ExecutionId,
@@ -118,7 +119,7 @@ pub struct Pointer {
 }
 
 /// An attempt that the store thinks a worker has.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
     /// The execution.
     pub execution: ExecutionId,

@@ -26,22 +26,31 @@ const TEXTS: [&str; 6] = ["", "x", "\0", "a'b\"c\\", "\u{FFFF}\u{1F980}", "[1,2]
 const TIMES: u64 = 40;
 
 /// A sequence of numbers (SplitMix64).
-pub(crate) struct Draw(u64);
+pub(crate) struct Draw {
+    state: u64,
+    /// Executions are numbered from here.
+    base: u64,
+}
 
 impl Draw {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
+        Self { state: seed, base: 0 }
+    }
+
+    /// From now on executions are numbered from `base`.
+    pub(crate) fn set_base(&mut self, base: u64) {
+        self.base = base;
     }
 
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
 
@@ -50,11 +59,11 @@ impl Draw {
         self.of(&all)
     }
 
-    fn chance(&mut self, percent: u64) -> bool {
+    pub(crate) fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
-    fn of<T: Clone>(&mut self, all: &[T]) -> T {
+    pub(crate) fn of<T: Clone>(&mut self, all: &[T]) -> T {
         all[self.below(all.len() as u64) as usize].clone()
     }
 
@@ -90,11 +99,11 @@ impl Draw {
     }
 
     fn id(&mut self) -> ExecutionId {
-        ExecutionId(1 + self.below(IDS))
+        ExecutionId(self.base + 1 + self.below(IDS))
     }
 
     fn task(&mut self) -> TaskKey {
-        let run = ExecutionId(1 + self.below(3));
+        let run = ExecutionId(self.base + 1 + self.below(3));
         TaskKey { run, task: self.of(&TASKS).into(), occurrence: self.below(2) as u32 }
     }
 
@@ -208,7 +217,7 @@ impl Draw {
         row
     }
 
-    fn queue(&mut self) -> Queue {
+    pub(crate) fn queue(&mut self) -> Queue {
         let limit = self.maybe(Self::small);
         let mut row = Queue::new(QueueKey::new(self.of(&QUEUES)), limit, self.time());
         let limit = LimitOverride::At(self.small());
@@ -219,7 +228,7 @@ impl Draw {
         row
     }
 
-    fn execution(&mut self) -> Execution {
+    pub(crate) fn execution(&mut self) -> Execution {
         let id = self.id();
         let mut row = crate::store::rows::execution(id.0);
         row.status = self.of(&Status::ALL);
@@ -312,7 +321,7 @@ impl Draw {
 }
 
 /// What never changes after the insert.
-fn pin(row: &mut Execution, before: &Execution) {
+pub(crate) fn pin(row: &mut Execution, before: &Execution) {
     let was_workflow = before.is_workflow();
     if !was_workflow && row.status.has_live_attempt() && row.worker.is_none() {
         row.worker = Some(WorkerId { name: "w".into(), incarnation: Incarnation(1) });
