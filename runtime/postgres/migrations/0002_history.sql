@@ -152,7 +152,7 @@ CREATE INDEX execution_live_run ON execution_live (run, (id + 0)) WHERE run IS N
 -- its statistics say there is none of, which is what they say of everything that comes and goes.
 CREATE INDEX execution_live_ready ON execution_live (runtime, id) WHERE status + 0 = 2;
 CREATE INDEX execution_live_line ON execution_live (queue, line, id) WHERE status + 0 = 1;
-CREATE INDEX execution_live_holding ON execution_live (queue) WHERE status - 0 BETWEEN 2 AND 5;
+CREATE INDEX execution_live_holding ON execution_live (queue) WHERE status - 2 BETWEEN 0 AND 3;
 CREATE INDEX execution_live_due ON execution_live (wake_at, id) WHERE wake_at IS NOT NULL;
 CREATE INDEX execution_live_attempt ON execution_live (worker, incarnation, id)
     WHERE status - 0 BETWEEN 3 AND 5;

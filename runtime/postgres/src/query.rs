@@ -51,7 +51,7 @@ macro_rules! queue_view {
             queue!(),
             ", (SELECT count(*) FROM execution_live x WHERE x.status + 0 = 1 AND x.queue = q.key), \
              (SELECT count(*) FROM execution_live x \
-              WHERE x.status - 0 BETWEEN 2 AND 5 AND x.queue = q.key), \
+              WHERE x.status - 2 BETWEEN 0 AND 3 AND x.queue = q.key), \
              (SELECT x.created_at FROM execution_live x \
               WHERE x.status + 0 = 1 AND x.queue = q.key ORDER BY x.line, x.id LIMIT 1) \
              FROM queue q ",

@@ -28,7 +28,7 @@ pub(crate) const QUEUES: &str =
 pub(crate) const OCCUPANCY: &str = "SELECT k.queue, \
      (SELECT count(*) FROM execution_live x WHERE x.status + 0 = 1 AND x.queue = k.queue), \
      CASE WHEN k.limited THEN \
-      (SELECT count(*) FROM execution_live x WHERE x.status - 0 BETWEEN 2 AND 5 AND x.queue = k.queue) \
+      (SELECT count(*) FROM execution_live x WHERE x.status - 2 BETWEEN 0 AND 3 AND x.queue = k.queue) \
      ELSE 0 END \
      FROM UNNEST($1::text[], $2::bool[]) AS k (queue, limited)";
 
