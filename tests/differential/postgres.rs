@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use sqlx::Connection as _;
+use sqlx::{Connection as _, PgConnection};
 use steadfast_postgres::{Options, PostgresStore};
 use steadfast_servers::Postgres;
+use tokio::sync::Mutex;
 
 use crate::differential::doctor::{Ailment, Doctor};
 use crate::differential::replay::{Difference, step_by_step};
@@ -25,6 +26,25 @@ fn start() -> Postgres {
 const UNDER_WAY: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
      AND pid <> pg_backend_pid() AND xact_start IS NOT NULL AND backend_type = 'client backend'";
 
+/// Calls that wait for a lock.
+const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+     AND wait_event_type = 'Lock'";
+
+/// Waits until the server counts so many.
+async fn until(watch: &Mutex<PgConnection>, sql: &'static str, count: usize) {
+    let mut patience = 5_000;
+    loop {
+        let mut watch = watch.lock().await;
+        let found: i64 = sqlx::query_scalar(sql).fetch_one(&mut *watch).await.expect("it counts");
+        if found == i64::try_from(count).expect("they are few") {
+            return;
+        }
+        patience -= 1;
+        assert!(patience > 0, "there are {found}, and not {count}: {sql}");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 async fn replay(server: &Postgres, history: &History, doctor: Doctor) -> Result<(), Difference> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let name = format!("history_{}", COUNT.fetch_add(1, Ordering::Relaxed));
@@ -38,23 +58,11 @@ async fn replay(server: &Postgres, history: &History, doctor: Doctor) -> Result<
         ..Options::default()
     };
     let store = PostgresStore::open(&url, options).await.expect("it can be opened");
-    let watch = sqlx::PgConnection::connect(&url).await.expect("it connects");
-    let watch = tokio::sync::Mutex::new(watch);
-    let settled = async |count: usize| {
-        let mut patience = 5_000;
-        loop {
-            let mut watch = watch.lock().await;
-            let found: i64 =
-                sqlx::query_scalar(UNDER_WAY).fetch_one(&mut *watch).await.expect("it counts");
-            if found == i64::try_from(count).expect("they are few") {
-                return;
-            }
-            patience -= 1;
-            assert!(patience > 0, "{found} transactions are under way, and not {count}");
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    let result = step_by_step(store.clone(), history, Arc::new(doctor), settled).await;
+    let watch = PgConnection::connect(&url).await.expect("it connects");
+    let watch = Mutex::new(watch);
+    let settled = async |count: usize| until(&watch, UNDER_WAY, count).await;
+    let waiting = async |count: usize| until(&watch, WAITING, count).await;
+    let result = step_by_step(store.clone(), history, Arc::new(doctor), settled, waiting).await;
     store.close().await;
     result
 }

@@ -37,12 +37,14 @@ fn differ<T>(
 }
 
 /// The same calls in the same order, for a store that lets writers in side by side. `settled` waits
-/// until the store knows of so many transactions and no more.
+/// until the store knows of so many transactions and no more, `waiting` until so many calls wait for a
+/// lock: what has only not been answered yet has not looked at the rows yet either.
 pub(crate) async fn step_by_step<S: Store<Tx: Transaction + 'static>>(
     store: S,
     history: &History,
     doctor: Arc<Doctor>,
     settled: impl AsyncFn(usize),
+    waiting: impl AsyncFn(usize),
 ) -> Result<(), Difference> {
     let mut clients = Clients::new(store, doctor, history.clients);
     for (at, step) in history.steps.iter().enumerate() {
@@ -51,6 +53,9 @@ pub(crate) async fn step_by_step<S: Store<Tx: Transaction + 'static>>(
         let answer = clients.hear(step.client, patience).await;
         if answer != step.answer {
             return differ(history, at, "answered differently", &answer);
+        }
+        if answer.is_none() {
+            waiting((0..history.clients).filter(|client| clients.is_busy(*client)).count()).await;
         }
         let is_over = matches!(step.op, Op::Drop)
             || answer.as_ref().is_some_and(Answer::is_refusal)

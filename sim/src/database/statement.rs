@@ -210,7 +210,8 @@ impl SimTransaction {
         per_run: u32,
     ) -> Load<Vec<Execution>> {
         let find = |state: &State| state.find_ended_children(runs, per_run);
-        let still = Execution::awaits_folding;
+        // What else has changed while it waited is not asked again.
+        let still = |execution: &Execution| !execution.folded;
         let mut rows = self.lock_executions(Statement::EndedChildren, find, still).await?;
         rows.sort_by_key(|row| (row.parent(), row.id));
         Ok(rows)
