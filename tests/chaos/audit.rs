@@ -20,21 +20,31 @@ use steadfast_core::{
     Transport, Version, Work, WorkerId, WorkerName,
 };
 
-/// Notes every row that is written. What a transaction writes is written after it has locked all
+/// Notes every row that is written. A row that moves to history comes as a new one of another table:
+/// if it ended with that it has changed, and if it was only put away it has not. What a transaction writes is written after it has locked all
 /// that it looks at, so for those that met the order of the notes is the order of the commits.
 pub(crate) const NOTE_EVERYTHING: &str = "
 CREATE TABLE public.audit (
     seq BIGSERIAL PRIMARY KEY, xid TEXT NOT NULL DEFAULT pg_current_xact_id()::text,
     at BIGINT NOT NULL DEFAULT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
     op TEXT NOT NULL, tab TEXT NOT NULL, row JSONB NOT NULL);
-CREATE FUNCTION public.note() RETURNS TRIGGER LANGUAGE plpgsql AS $$ BEGIN
-    INSERT INTO public.audit (op, tab, row) VALUES (TG_OP, TG_TABLE_NAME, to_jsonb(NEW));
+CREATE FUNCTION public.note() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+DECLARE
+    after JSONB := to_jsonb(NEW);
+    filed BOOLEAN := COALESCE((to_jsonb(NEW) ->> 'filed')::bigint, 0) > 0;
+BEGIN
+    IF filed AND NOT (TG_ARGV[0] = 'execution' AND after ->> 'run' IS NULL
+                      AND after ->> 'runtime' IS NOT NULL) THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO public.audit (op, tab, row) VALUES (
+        CASE WHEN filed AND (after ->> 'version')::bigint > 0 THEN 'UPDATE' ELSE TG_OP END,
+        TG_ARGV[0], after);
     RETURN NULL; END $$;
 DO $$ DECLARE t TEXT; BEGIN
-    FOREACH t IN ARRAY ARRAY['execution', 'execution_parameters', 'execution_outcome', 'queue',
-        'worker', 'run', 'visit', 'visit_items'] LOOP
+    FOREACH t IN ARRAY ARRAY['execution', 'queue', 'worker', 'run', 'visit', 'visit_items'] LOOP
         EXECUTE format('CREATE TRIGGER note AFTER INSERT OR UPDATE ON steadfast.%I
-            FOR EACH ROW EXECUTE FUNCTION public.note()', t);
+            FOR EACH ROW EXECUTE FUNCTION public.note(%L)', t, t);
     END LOOP; END $$;";
 
 /// Reads all of it, a line for each row.
@@ -83,8 +93,9 @@ pub(crate) fn judge(notes: &[Note], settings: &Settings) -> Result<(History, Sna
     for xid in order {
         let rows = &by_transaction[xid];
         let at = decided_at(rows, &after);
+        let written = writes(rows, &after);
         history
-            .commit(&mut after, at, None, &writes(rows))
+            .commit(&mut after, at, None, &written)
             .map_err(|conflict| format!("transaction {xid}: {conflict}"))?;
         let commit = history.commits().last().expect("it was just added");
         let change = Change { commit, after: &after, settings };
@@ -106,7 +117,23 @@ fn decided_at(notes: &[&Note], before: &Snapshot) -> Timestamp {
     said.unwrap_or_else(|| Timestamp::from_micros(notes[0].at))
 }
 
-fn writes(notes: &[&Note]) -> Writes {
+fn writes(notes: &[&Note], before: &Snapshot) -> Writes {
+    // An outcome that did not come with its execution is a second note of the same version.
+    let of_executions = notes.iter().filter(|note| note.table == "execution");
+    let mut seen = BTreeSet::new();
+    let (first, _again): (Vec<&Note>, Vec<&Note>) = of_executions
+        .clone()
+        .partition(|note| seen.insert((Row(&note.row).int("id"), Row(&note.row).int("version"))));
+    let left: BTreeMap<ExecutionId, Outcome> = of_executions
+        .filter(|note| Row(&note.row).flag("has_outcome"))
+        .map(|note| outcome(&Row(&note.row)))
+        .filter(|(id, _)| !before.results.contains_key(id))
+        .collect();
+    let new = first.iter().filter(|note| note.new);
+    let parameters = new.filter_map(|note| {
+        let row = Row(&note.row);
+        Some((ExecutionId(row.int("id")), row.opt_json("parameters")?))
+    });
     fn rows<R>(notes: &[&Note], table: &str, read: impl Fn(&Row<'_>) -> R) -> Changed<R> {
         let of = |new: bool| {
             let wanted = notes.iter().filter(|note| note.table == table && note.new == new);
@@ -117,14 +144,11 @@ fn writes(notes: &[&Note]) -> Writes {
     Writes {
         workers: rows(notes, "worker", worker),
         queues: rows(notes, "queue", queue),
-        executions: rows(notes, "execution", execution),
+        executions: rows(&first, "execution", execution),
         runs: rows(notes, "run", run),
         visits: rows(notes, "visit", visit),
-        parameters: rows(notes, "execution_parameters", |row| {
-            (ExecutionId(row.int("execution")), row.json("value"))
-        })
-        .inserted,
-        results: rows(notes, "execution_outcome", outcome).inserted,
+        parameters: parameters.collect(),
+        results: left.into_iter().collect(),
         items: rows(notes, "visit_items", items).inserted,
         unchanged: 0,
     }
@@ -237,7 +261,7 @@ fn execution(row: &Row<'_>) -> Execution {
         created_at: row.time("created_at"),
         retry_of: row.opt_int("retry_of").map(ExecutionId),
         selector: row.opt_json("selector").unwrap_or_default(),
-        policy: row.opt_json("policy").unwrap_or(Policy::DEFAULT),
+        policy: row.opt_json("policy").map_or(Policy::DEFAULT, whole_policy),
         idempotency: row.opt_text("idempotency_key").map(|key| Idempotency {
             key: key.to_owned(),
             fingerprint: row.text("fingerprint").to_owned(),
@@ -319,10 +343,17 @@ fn visit(row: &Row<'_>) -> Visit {
     }
 }
 
+/// What is written of a policy is what differs from the ordinary one.
+fn whole_policy(written: serde_json::Map<String, Value>) -> Policy {
+    let mut all = serde_json::to_value(Policy::DEFAULT).expect("a policy is JSON");
+    all.as_object_mut().expect("of fields").extend(written);
+    serde_json::from_value(all).expect("it is a policy")
+}
+
 fn outcome(row: &Row<'_>) -> (ExecutionId, Outcome) {
     let error = row.opt_text("error").map(str::to_owned);
     let result = row.opt_json("result").unwrap_or(Value::Null);
-    (ExecutionId(row.int("execution")), Outcome { result, error })
+    (ExecutionId(row.int("id")), Outcome { result, error })
 }
 
 fn items(row: &Row<'_>) -> ItemPage {
