@@ -19,6 +19,8 @@ mod health;
 mod input;
 #[path = "api/network.rs"]
 mod network;
+#[path = "api/parked.rs"]
+mod parked;
 #[path = "api/stream.rs"]
 mod stream;
 #[path = "api/workflow.rs"]

@@ -7,6 +7,8 @@ mod actions;
 mod client;
 #[path = "cli/data.rs"]
 mod data;
+#[path = "cli/deploy.rs"]
+mod deploy;
 #[path = "cli/doctor.rs"]
 mod doctor;
 #[path = "cli/input.rs"]

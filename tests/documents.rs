@@ -1,5 +1,9 @@
-//! Documents that are made from code say what the code says.
+//! Documents that are made from code say what the code says, and one that is kept by hand names
+//! only what is there.
 //! `STEADFAST_BLESS=1 cargo test -p steadfast-tests --test documents` rewrites them.
+
+#[path = "documents/capabilities.rs"]
+mod capabilities;
 
 use std::path::PathBuf;
 

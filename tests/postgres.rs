@@ -16,6 +16,8 @@ mod stage;
 #[path = "contract/store/mod.rs"]
 mod store;
 
+#[path = "postgres/history.rs"]
+mod history;
 #[path = "postgres/limits.rs"]
 mod limits;
 #[path = "postgres/locks.rs"]

@@ -15,14 +15,34 @@
 //! | every message lost | `contract/services.rs` |
 //! | a killed worker | `production.rs` |
 
+#[path = "production/bench.rs"]
+mod bench;
 #[path = "production/deployment.rs"]
 mod deployment;
+#[path = "production/doctor.rs"]
+mod doctor;
+#[path = "production/journal.rs"]
+mod journal;
+#[path = "production/logs.rs"]
+mod logs;
+#[path = "production/measured.rs"]
+mod measured;
+#[path = "production/operations.rs"]
+mod operations;
+#[path = "production/parked.rs"]
+mod parked;
 #[path = "support/mod.rs"]
 mod program;
 #[path = "production/start.rs"]
 mod start;
+#[path = "production/stream.rs"]
+mod stream;
 #[path = "cli/support.rs"]
 mod support;
+#[path = "production/witness.rs"]
+mod witness;
+#[path = "production/workers.rs"]
+mod workers;
 
 use std::collections::BTreeSet;
 

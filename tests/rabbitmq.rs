@@ -21,6 +21,8 @@ mod support;
 mod messages;
 #[path = "rabbitmq/outages.rs"]
 mod outages;
+#[path = "rabbitmq/parked.rs"]
+mod parked;
 #[path = "rabbitmq/refusals.rs"]
 mod refusals;
 

@@ -15,9 +15,10 @@ use crate::status::Status;
 use crate::unit::Unit;
 use crate::worker::select::{self, Candidate};
 use crate::worker::{Worker, WorkerRefusal, WorkerState};
+use serde::{Deserialize, Serialize};
 
 /// What a worker needs to carry out an attempt.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assignment {
     /// The execution.
     pub execution: ExecutionId,
@@ -93,34 +94,112 @@ fn check_current(unit: &Unit, worker: &WorkerId) -> Result<(), WorkerRefusal> {
     }
 }
 
+/// Lets `worker` take and start up to `room` of the loaded ready executions in the place of as many
+/// attempts of its own that end with this decision. Where work is assigned it takes only what would be
+/// assigned to it: `loads` says how many live attempts each worker had before; those that are missing
+/// had none.
+///
+/// A worker that is not or no longer to be given anything takes nothing. The worker and its peers must
+/// be loaded.
+pub fn succeed(
+    unit: &mut Unit,
+    worker: &WorkerId,
+    room: u32,
+    mut loads: Vec<(WorkerId, u32)>,
+) -> Vec<Assignment> {
+    let current = check_current(unit, worker).is_ok();
+    let row = unit.worker(&worker.name).filter(|row| current && room > 0 && row.takes_work());
+    let Some(row) = row.cloned() else { return Vec::new() };
+    if let Some((_, load)) = loads.iter_mut().find(|(name, _)| name == worker) {
+        *load = load.saturating_sub(room);
+    }
+    let claim = ExecutionInput::Claim(Some(worker.clone()), unit.settings.run_margin);
+    let mut taken = Vec::new();
+    for id in ready(unit) {
+        if taken.len() == room as usize {
+            break;
+        }
+        let execution = unit.execution(id).expect("it was just listed");
+        let mine = if execution.transport.pushes() {
+            select::choose(execution, &candidates(unit, &loads)).map(Worker::id).as_ref()
+                == Some(worker)
+        } else {
+            may_take(unit, &row, execution)
+        };
+        if !mine {
+            continue;
+        }
+        count(&mut loads, worker);
+        taken.extend(take(unit, id, &claim));
+    }
+    if taken.len() == room as usize && ready(unit).is_empty() {
+        // Nothing has room for more than it had, and nothing waits that has not been announced.
+        unit.withdraw_assignable();
+    }
+    taken
+}
+
+/// How many more attempts `workers` may be given.
+#[must_use]
+pub fn room<'a>(workers: impl IntoIterator<Item = &'a Worker>, loads: &[(WorkerId, u32)]) -> u32 {
+    let load_of = |worker: &Worker| {
+        let id = worker.id();
+        loads.iter().find(|(name, _)| *name == id).map_or(0, |(_, load)| *load)
+    };
+    let open = workers.into_iter().filter(|worker| worker.takes_work());
+    let room = open.map(|worker| worker.capacity.saturating_sub(load_of(worker)));
+    room.fold(0, u32::saturating_add)
+}
+
+/// The loaded executions that wait for a worker.
+fn ready(unit: &Unit) -> Vec<ExecutionId> {
+    let ready = |e: &&Execution| e.status == Status::Ready && !e.is_workflow();
+    unit.executions().filter(ready).map(|e| e.id).collect()
+}
+
+fn candidates<'a>(unit: &'a Unit, loads: &[(WorkerId, u32)]) -> Vec<Candidate<'a>> {
+    let blind = unit.is_planted("dispatch_to_the_first_worker");
+    let load_of = |worker: &Worker| {
+        if blind {
+            return 0;
+        }
+        loads.iter().find(|(name, _)| *name == worker.id()).map_or(0, |(_, load)| *load)
+    };
+    unit.workers.iter().map(|w| Candidate { worker: w, load: load_of(w) }).collect()
+}
+
+/// One more attempt of a worker.
+fn count(loads: &mut Vec<(WorkerId, u32)>, worker: &WorkerId) {
+    match loads.iter_mut().find(|(name, _)| name == worker) {
+        Some((_, load)) => *load += 1,
+        None => loads.push((worker.clone(), 1)),
+    }
+}
+
 /// Offers the loaded ready executions to the least loaded eligible workers. `loads` says how many
 /// live attempts a worker has; those that are missing have none.
 pub fn dispatch(unit: &mut Unit, mut loads: Vec<(WorkerId, u32)>) {
-    let ready = |e: &&Execution| e.status == Status::Ready && !e.is_workflow();
-    let ids: Vec<ExecutionId> = unit.executions().filter(ready).map(|e| e.id).collect();
-    for id in ids {
+    for id in ready(unit) {
         let execution = unit.execution(id).expect("it was just listed");
-        let blind = unit.is_planted("dispatch_to_the_first_worker");
-        let load_of = |worker: &Worker| {
-            if blind {
-                return 0;
-            }
-            loads.iter().find(|(name, _)| *name == worker.id()).map_or(0, |(_, load)| *load)
-        };
-        let candidates: Vec<Candidate<'_>> =
-            unit.workers.iter().map(|w| Candidate { worker: w, load: load_of(w) }).collect();
-        let Some(worker) = select::choose(execution, &candidates).map(Worker::id) else {
+        let Some(worker) = select::choose(execution, &candidates(unit, &loads)).map(Worker::id)
+        else {
             continue;
         };
         let deadline = unit.now + unit.settings.offer_timeout;
         unit.tell(id, &ExecutionInput::Offer(worker.clone(), deadline))
             .expect("a ready execution can be offered");
-        match loads.iter_mut().find(|(name, _)| *name == worker) {
-            Some((_, load)) => *load += 1,
-            None => loads.push((worker.clone(), 1)),
-        }
+        count(&mut loads, &worker);
         let token = unit.execution(id).expect("it was just offered").token();
         unit.publish(Message::Offer { worker, execution: id, token });
+    }
+}
+
+/// [`dispatch`] as a part of the decision that made the executions ready. If it found a worker for
+/// each, nobody else has to be told of them.
+pub fn assign(unit: &mut Unit, loads: Vec<(WorkerId, u32)>) {
+    dispatch(unit, loads);
+    if ready(unit).is_empty() {
+        unit.withdraw_assignable();
     }
 }
 

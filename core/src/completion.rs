@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::string::String;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::decision::Outcome;
@@ -13,7 +14,7 @@ use crate::status::Status;
 use crate::unit::Unit;
 
 /// A worker's word on how an attempt ended.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// Of which execution.
     pub execution: ExecutionId,

@@ -31,7 +31,7 @@ pub struct Decision {
 }
 
 /// All row changes of one commit, by table. Each list is one statement.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Writes {
     /// Workers.
     pub workers: Changed<Worker>,
@@ -54,7 +54,7 @@ pub struct Writes {
 }
 
 /// Rows of one table to write.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Changed<R> {
     /// New rows. The store refuses the commit if one exists.
     pub inserted: Vec<R>,

@@ -43,7 +43,7 @@ impl Transport {
 }
 
 /// An execution's pinned facts, resolved from its action's definition and checked parameters.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Prepared {
     /// What it runs.
     pub action: ActionRef,

@@ -14,6 +14,7 @@ mod numbers;
 mod order;
 mod replay;
 mod rest;
+mod seen;
 mod slots;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ mod vocabulary;
 mod worker;
 mod workflow;
 
+use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 
 use crate::catalogue::LawId;
@@ -34,6 +36,7 @@ use crate::worker::Worker;
 
 pub use crate::violation::Violation;
 pub use rest::{quiescent, work_conserved};
+pub use seen::{SEEN, check_seen};
 pub use view::View;
 
 /// What a law says of something.
@@ -116,6 +119,14 @@ pub const ELSEWHERE: &[(LawId, &str)] = &[
 /// With the first law that does not hold.
 pub fn check_snapshot(snapshot: &Snapshot) -> Verdict {
     check_view(&View::whole(snapshot))
+}
+
+/// Judges what retention has let go of, by the rows as they were before.
+///
+/// # Errors
+/// With the law that does not hold.
+pub fn check_dropped(before: &Snapshot, gone: &BTreeSet<ExecutionId>) -> Verdict {
+    numbers::dropped(before, gone)
 }
 
 /// Judges the rows that a commit may have made wrong. If no law had fallen before it, this says

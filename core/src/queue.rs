@@ -45,7 +45,7 @@ pub enum LimitOverride {
 }
 
 /// What the rows of a queue add up to at the moment of loading.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Occupancy {
     /// How many executions hold a slot. Not counted (0) while the queue is unlimited.
     pub holding: u64,

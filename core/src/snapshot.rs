@@ -7,6 +7,7 @@
 mod apply;
 mod executions;
 mod load;
+mod retention;
 #[cfg(test)]
 mod tests;
 

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::admission::{self, QueueFull};
@@ -13,7 +14,7 @@ use crate::time::Timestamp;
 use crate::unit::Unit;
 
 /// A request to run something.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Submission {
     /// What, pinned and checked.
     pub prepared: Prepared,

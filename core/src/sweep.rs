@@ -100,6 +100,28 @@ pub fn is_orphan(unit: &Unit, execution: &Execution) -> bool {
             .is_none_or(|worker| worker.is_over() || worker.incarnation != holder.incarnation)
 }
 
+/// What a witness's word came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Testimony {
+    /// Whether the worker's row was still that of a living process.
+    pub heard: Result<(), WorkerRefusal>,
+    /// The attempts that were taken from it, and what became of their executions.
+    pub freed: Vec<(ExecutionId, Status)>,
+}
+
+/// A witness says that this very worker process is dead, and that nothing that it ran is left. The
+/// process need not be waited for any more: what it had is taken from it at once. A newer process
+/// of the same name is not concerned.
+///
+/// The worker and its attempts must be loaded, with their queues and the heads of their lines.
+pub fn testify(unit: &mut Unit, worker: &WorkerId) -> Testimony {
+    let heard = tell_worker(unit, &worker.name, &WorkerInput::Bury(worker.incarnation));
+    let mine = |e: &&Execution| e.worker.as_ref() == Some(worker);
+    let held: Vec<ExecutionId> = unit.executions().filter(mine).map(|e| e.id).collect();
+    let freed = held.into_iter().filter_map(|id| Some((id, rescue(unit, id).ok()?))).collect();
+    Testimony { heard, freed }
+}
+
 /// Doubts and buries workers whose beats are overdue. The names of those that died now.
 pub fn check_workers(unit: &mut Unit) -> Vec<WorkerName> {
     let names: Vec<WorkerName> = unit.workers.iter().map(|worker| worker.name.clone()).collect();
@@ -145,7 +167,7 @@ pub fn tell_worker(
     Ok(())
 }
 
-/// What a process says, addressed to whichever process has its name now; only planted bugs do so.
+/// What is said of a process, addressed to whichever process has its name now; only planted bugs do so.
 fn readdress(unit: &Unit, row: &Worker, input: &WorkerInput) -> Option<WorkerInput> {
     match input {
         WorkerInput::Leave(_) if unit.is_planted("deregister_by_name") => {
@@ -153,6 +175,9 @@ fn readdress(unit: &Unit, row: &Worker, input: &WorkerInput) -> Option<WorkerInp
         }
         WorkerInput::Beat(_, lease) if unit.is_planted("beat_by_name") => {
             Some(WorkerInput::Beat(row.incarnation, *lease))
+        }
+        WorkerInput::Bury(_) if unit.is_planted("witness_speaks_by_name") => {
+            Some(WorkerInput::Bury(row.incarnation))
         }
         _ => None,
     }

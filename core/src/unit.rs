@@ -13,6 +13,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::decision::{Decision, ItemPage, Message, Outcome, Settle, Writes};
@@ -30,7 +31,9 @@ use crate::workflow::{Run, Visit};
 pub use rows::{Row, Rows};
 
 /// The rows of one transaction, as they are and as they will be.
-#[derive(Clone, Debug)]
+///
+/// It can be written down as it was loaded, before anything was decided.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Unit {
     /// The store's clock when everything was loaded.
     pub now: Timestamp,
@@ -55,7 +58,9 @@ pub struct Unit {
     results: BTreeMap<ExecutionId, Outcome>,
     items: Vec<ItemPage>,
     messages: BTreeSet<Message>,
+    #[serde(skip)]
     voices: Voices,
+    #[serde(skip)]
     planted: Option<&'static str>,
     fresh_ids: core::ops::Range<u64>,
     entropy: u64,
@@ -204,6 +209,13 @@ impl Unit {
     /// Publishes `message` once the writes are durable; the same one twice is published once.
     pub fn publish(&mut self, message: Message) {
         self.messages.insert(message);
+    }
+
+    /// Takes back that work waits to be assigned: whoever calls this has just seen to it.
+    pub(crate) fn withdraw_assignable(&mut self) {
+        self.messages.retain(
+            |message| !matches!(message, Message::Ready { transport, .. } if transport.pushes()),
+        );
     }
 
     /// Adds a new execution.

@@ -61,7 +61,7 @@ pub enum WorkerState {
 }
 
 /// What a worker's row is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WorkerInput {
     /// The process announces itself; the name's former process is dead from now on.
     Register {
@@ -95,18 +95,18 @@ pub enum WorkerInput {
 }
 
 impl WorkerInput {
-    /// Which incarnation of `worker` says this of itself; `None` if somebody else speaks of it.
-    /// Whoever registers speaks for the incarnation that it has become.
+    /// Which incarnation of `worker` says this of itself, or has its witness say it; `None` if
+    /// somebody else speaks of it. Whoever registers speaks for the incarnation that it has become.
     #[must_use]
     pub const fn speaker(&self, worker: &Worker) -> Option<Incarnation> {
         match self {
             Self::Register { .. } => Some(worker.incarnation),
-            Self::Beat(incarnation, _) | Self::Drain(incarnation) | Self::Leave(incarnation) => {
-                Some(*incarnation)
-            }
+            Self::Beat(incarnation, _)
+            | Self::Bury(incarnation)
+            | Self::Drain(incarnation)
+            | Self::Leave(incarnation) => Some(*incarnation),
             Self::Doubt(_)
             | Self::Expire(_)
-            | Self::Bury(_)
             | Self::AskToDrain
             | Self::Cordon(_)
             | Self::Probed(_) => None,

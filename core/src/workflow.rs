@@ -6,6 +6,6 @@ pub mod graph;
 mod run;
 
 pub use advance::{Facts, Need, Program, abort, advance};
-pub use evaluate::{EvaluateError, Evaluator, References, Scope, TaskResult};
+pub use evaluate::{EvaluateError, Evaluator, References, Scope, TaskResult, Workflow};
 pub use graph::{CancellationPolicy, Graph, Join, Task, Transition, WithItems};
 pub use run::{Last, Run, Visit, VisitState};

@@ -12,9 +12,11 @@ mod health;
 mod inspect;
 mod model;
 mod openapi;
+mod parked;
 mod problem;
 mod server;
 mod stream;
+mod waiting;
 mod workers;
 
 use std::sync::Arc;
@@ -31,6 +33,7 @@ pub use auth::{BadTokenHash, OpenToAll, Role, Token, check_listen};
 pub(crate) use model::rfc3339;
 pub use problem::{FieldError, MEDIA_TYPE, Problem, ProblemKind};
 pub use server::serve;
+pub use waiting::wait_on;
 
 use crate::engine::Engine;
 use crate::metrics::Metrics;

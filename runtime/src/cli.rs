@@ -47,12 +47,6 @@ pub(crate) fn main() -> ExitCode {
 
 fn dispatch(arguments: Arguments) -> Result<Code, Failure> {
     let Arguments { global, verb } = arguments;
-    if let Some(name) = verb.unbuilt() {
-        return Err(Failure::usage(format!(
-            "`steadfast {name}` is not built yet; use `steadfast dev` for a server on the embedded \
-             store, or `steadfast run` for a single run"
-        )));
-    }
     let environment = Environment::read();
     setup::logging(&environment, verb.usual_level());
     let flags: Vec<Flag> = verb.flags();
@@ -81,7 +75,9 @@ fn dispatch(arguments: Arguments) -> Result<Code, Failure> {
         Verb::Serve(asked) => production::serve(&asked, &setting),
         Verb::Explain { id } => client::explain(id, &setting),
         Verb::Bench(asked) => bench::bench(&asked, &setting),
-        Verb::Doctor(_) | Verb::Parked { .. } => Ok(Code::Usage),
+        Verb::Witness(asked) => production::witness(&asked, &setting),
+        Verb::Parked { verb } => client::parked(verb, &setting),
+        Verb::Doctor(_) => Ok(Code::Usage),
     }
 }
 

@@ -3,6 +3,8 @@
 //! [`keys::KEYS`] lists every key; [`Config::load`] puts flags, environment, file, preset and
 //! defaults on top of each other, checks them, and hands out one typed value.
 
+#[cfg(test)]
+mod bounds;
 mod environment;
 mod keys;
 mod layers;
@@ -21,7 +23,7 @@ use serde_json::Value;
 use steadfast_runtime::core::Span;
 use steadfast_runtime::core::settings::Settings;
 use steadfast_runtime::packs::PolicyDefaults;
-use steadfast_runtime::{Durability, Options};
+use steadfast_runtime::{Durability, JournalOptions, Options};
 
 pub(crate) use environment::Environment;
 pub(crate) use layers::Flag;
@@ -47,15 +49,25 @@ pub(crate) struct Config {
     pub(crate) worker: Worker,
     pub(crate) queue: Queue,
     pub(crate) api: Api,
+    pub(crate) journal: Option<JournalOptions>,
     /// Directories that hold packs, all of which are there.
     pub(crate) packs: Vec<PathBuf>,
 }
 
 /// The section `database`, apart from the address.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Database {
+    /// A way around the pooler, if there is one.
+    pub(crate) direct_url: Option<String>,
     pub(crate) max_connections: u32,
     pub(crate) acquire_timeout: Duration,
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The address holds a password.
+        f.debug_struct("Database").field("max_connections", &self.max_connections).finish()
+    }
 }
 
 /// The section `message_queue`.
@@ -84,6 +96,8 @@ pub(crate) struct Executor {
     pub(crate) scheduled_timeout: Span,
     pub(crate) sweep_interval: Span,
     pub(crate) batch_size: usize,
+    /// How long what is over is kept.
+    pub(crate) retention: Span,
 }
 
 /// The section `worker`.
@@ -152,6 +166,7 @@ impl Config {
             warnings: layers.warnings.clone(),
             database_url: layers.text("database.url"),
             database: Database {
+                direct_url: layers.text("database.direct_url"),
                 max_connections: layers.count("database.max_connections").unwrap_or(10),
                 acquire_timeout: layers.span("database.acquire_timeout_seconds").into(),
             },
@@ -175,6 +190,9 @@ impl Config {
                 scheduled_timeout: layers.span("executor.scheduled_timeout"),
                 sweep_interval: layers.span("executor.sweep_interval"),
                 batch_size: layers.size("executor.batch_size"),
+                retention: Span::from_secs(
+                    layers.whole("executor.retention_days").saturating_mul(86_400),
+                ),
             },
             worker: Worker {
                 name: layers.text("worker.name"),
@@ -201,6 +219,10 @@ impl Config {
                 url: None,
                 token: None,
             },
+            journal: layers.text("journal.directory").map(|directory| JournalOptions {
+                directory: directory.into(),
+                max_bytes: layers.whole("journal.max_mib").saturating_mul(1 << 20),
+            }),
             packs,
         }
     }
@@ -224,6 +246,7 @@ impl Config {
                 queue_timeout: self.queue.queue_timeout,
             },
             batch_size: self.executor.batch_size,
+            retention: Some(self.executor.retention),
             worker_name: self.worker.name.clone().unwrap_or_else(|| "local".to_owned()),
             capacity: self.worker.capacity.unwrap_or_else(usual_capacity),
             labels: self.worker.labels.clone(),
@@ -231,6 +254,8 @@ impl Config {
             shutdown_timeout: self.worker.shutdown_timeout,
             kill_grace: self.worker.kill_grace,
             max_result_bytes: self.worker.max_result_bytes,
+            journal: self.journal.clone(),
+            logs_kept: self.executor.retention,
             ..Options::default()
         }
     }

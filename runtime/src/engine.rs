@@ -6,8 +6,13 @@ mod builder;
 mod counters;
 mod definitions;
 mod env;
+mod journal;
+mod logs;
+mod measures;
+mod paired;
 mod runner;
 mod store;
+mod witness;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,11 +39,15 @@ use steadfast_services::service::submit::SubmitError;
 use steadfast_services::service::work::StopSignals;
 use tokio::task::JoinHandle;
 
+pub(crate) use broker::AnySubscription;
 pub use builder::{Data, Durability, EngineBuilder, OpenError, Options, Roles, Servers};
 pub use counters::Counters;
 use env::LocalEnv;
+pub use journal::JournalOptions;
 use runner::ActionRunner;
+pub(crate) use steadfast_rabbitmq::Verdict;
 pub use store::{AnyStore, AnyTransaction};
+pub use witness::{Witness, WitnessProgram, bear_witness};
 
 /// A running engine. Copies share it; it stops when [`Engine::shutdown`] is called.
 #[derive(Clone)]

@@ -12,8 +12,8 @@ pub mod handler;
 pub mod metrics;
 
 pub use engine::{
-    AnyStore, Data, Durability, Engine, EngineBuilder, EngineError, OpenError, Options, Request,
-    Roles, Servers,
+    AnyStore, Data, Durability, Engine, EngineBuilder, EngineError, JournalOptions, OpenError,
+    Options, Request, Roles, Servers, Witness, WitnessProgram, bear_witness,
 };
 pub use handler::{Context, HandlerError};
 pub use steadfast_core as core;

@@ -14,16 +14,19 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::{MetricType, TypedMetric};
 use prometheus_client::registry::Registry;
-use steadfast_core::{Span, Timestamp};
-use steadfast_services::port::{Counter, Env, Query};
+use steadfast_core::worker::Worker;
+use steadfast_core::{Span, Timestamp, WorkerId};
+use steadfast_services::port::{Counter, Env, Query, StoreError};
 use tokio::sync::Mutex;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use crate::engine::Engine;
 
+mod audit;
 mod gauges;
 
-use gauges::{Gauge, Gauges, NAMES};
+use audit::Audit;
+use gauges::{Gauge, Gauges, NAMES, is_there};
 
 /// The media type of the text.
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -41,16 +44,24 @@ const PREFIX: &str = "steadfast";
 #[derive(Debug, Default)]
 pub struct Metrics {
     /// One scrape reads, and those that come meanwhile wait for it.
-    known: Mutex<Option<Arc<Gauges>>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    gauges: Option<Arc<Gauges>>,
+    audit: Audit,
 }
 
 impl Metrics {
     /// All metrics of `engine` as text.
     pub async fn render(&self, engine: &Engine) -> String {
+        let (gauges, violations) = self.look(engine).await;
         let scrape = Scrape {
-            gauges: self.gauges(engine).await,
+            engine: engine.clone(),
+            gauges,
+            violations,
             now: engine.env().now(),
-            parked: engine.env().broker().parked(),
             counters: COUNTERS.iter().map(|c| engine.counters().of(c.counter)).collect(),
         };
         let mut registry = Registry::with_prefix(PREFIX);
@@ -62,30 +73,48 @@ impl Metrics {
         text
     }
 
-    async fn gauges(&self, engine: &Engine) -> Option<Arc<Gauges>> {
+    /// The gauges, and how often each law was seen broken.
+    async fn look(&self, engine: &Engine) -> (Option<Arc<Gauges>>, Vec<(&'static str, u64)>) {
         let mut known = self.known.lock().await;
         let now = engine.env().now();
-        if let Some(known) = known.as_ref()
-            && now.since(known.read_at) < FRESH
-        {
-            return Some(Arc::clone(known));
+        let is_fresh = |gauges: &Arc<Gauges>| now.since(gauges.read_at) < FRESH;
+        if !known.gauges.as_ref().is_some_and(is_fresh) {
+            let Known { gauges, audit } = &mut *known;
+            let reading = async {
+                let read = read(engine, now).await?;
+                audit.look(engine, now).await?;
+                Ok::<_, StoreError>(read)
+            };
+            match tokio::time::timeout(PATIENCE, reading).await {
+                Ok(Ok(mut read)) => {
+                    read.keep_what_is_missing(gauges.as_deref());
+                    *gauges = Some(Arc::new(read));
+                }
+                Ok(Err(error)) => warn!(%error, "the gauges cannot be read"),
+                Err(_) => warn!("the gauges were not read within {PATIENCE:?}"),
+            }
         }
-        match tokio::time::timeout(PATIENCE, read(engine, now)).await {
-            Ok(Ok(gauges)) => *known = Some(Arc::new(gauges)),
-            Ok(Err(error)) => warn!(%error, "the gauges cannot be read"),
-            Err(_) => warn!("the gauges were not read within {PATIENCE:?}"),
-        }
-        known.clone()
+        (known.gauges.clone(), known.audit.counts())
     }
 }
 
-async fn read(
-    engine: &Engine,
-    now: Timestamp,
-) -> Result<Gauges, steadfast_services::port::StoreError> {
+async fn read(engine: &Engine, now: Timestamp) -> Result<Gauges, StoreError> {
     let queues = engine.query().queues(None).await?;
     let workers = engine.query().workers().await?;
-    Ok(Gauges::new(now, &queues, &workers))
+    let mut gauges = Gauges::new(now, &queues, &workers);
+    let broker = engine.env().broker();
+    // The broker may be away while the store is there, and gauges of the store go on then.
+    match broker.count_parked().await {
+        Ok(parked) => gauges.set_parked(now, parked),
+        Err(error) => debug!(%error, "the parked messages cannot be counted"),
+    }
+    let living: Vec<WorkerId> =
+        workers.iter().map(|(worker, _)| worker).filter(|w| is_there(w)).map(Worker::id).collect();
+    match broker.waiting_for(&living).await {
+        Ok(waiting) => gauges.set_waiting(living.iter().zip(waiting)),
+        Err(error) => debug!(%error, "the workers' queues cannot be counted"),
+    }
+    Ok(gauges)
 }
 
 /// One counter: its name without `_total`, what it counts, and its one label.
@@ -138,6 +167,13 @@ const COUNTERS: &[Counted] = &[
         "Executions taken over from whoever had them",
     ),
     counted(
+        "rescues",
+        of("reason", "dead_letter"),
+        Counter::RescuesDeadLetter,
+        "Executions taken over from whoever had them",
+    ),
+    counted("dead_letters", None, Counter::DeadLetters, "Messages that no worker took in time"),
+    counted(
         "redundant_writes_skipped",
         None,
         Counter::RedundantWritesSkipped,
@@ -149,41 +185,84 @@ const COUNTERS: &[Counted] = &[
         Counter::MessagesPublished,
         "Messages that the broker took",
     ),
+    counted("executions_filed", None, Counter::ExecutionsFiled, "Ended executions put away"),
+    counted("executions_dropped", None, Counter::ExecutionsDropped, DROPPED),
     counted("messages_redelivered", None, Counter::MessagesRedelivered, "Messages that came again"),
 ];
 
 const ATTEMPTS: &str = "Attempts that ended, by how";
+const DROPPED: &str = "Executions that were dropped because their retention had ended";
 const TIMEOUTS: &str = "Executions and attempts that the engine ended after a deadline, by which";
 
 /// What one scrape shows.
-#[derive(Debug)]
 struct Scrape {
+    engine: Engine,
     gauges: Option<Arc<Gauges>>,
+    /// How often each law was seen broken.
+    violations: Vec<(&'static str, u64)>,
     now: Timestamp,
-    parked: u64,
     /// In the order of [`COUNTERS`].
     counters: Vec<u64>,
+}
+
+impl std::fmt::Debug for Scrape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scrape").field("now", &self.now).finish_non_exhaustive()
+    }
 }
 
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         self.encode_counters(&mut encoder)?;
-        let help = "Messages put aside because they could not be carried out";
-        let parked = encoder.encode_descriptor("parked_messages", help, None, MetricType::Gauge)?;
-        ConstGauge::new(self.parked).encode(parked)?;
+        self.encode_measures(&mut encoder)?;
         let Some(gauges) = &self.gauges else { return Ok(()) };
         for (name, help) in NAMES {
             let samples = gauges.of(name);
             encode_gauge(&mut encoder, name, help, samples)?;
         }
-        let age = seconds(self.now.since(gauges.read_at));
-        let ages: Vec<Gauge> =
-            NAMES.iter().map(|(name, _)| Gauge::new("gauge", *name, age)).collect();
+        if let Some((_, parked)) = gauges.parked {
+            let name = "parked_messages";
+            let parked_gauge = encoder.encode_descriptor(name, PARKED, None, MetricType::Gauge)?;
+            ConstGauge::new(parked).encode(parked_gauge)?;
+        }
+        let age = |read_at: Timestamp| seconds(self.now.since(read_at));
+        let mut ages: Vec<Gauge> =
+            NAMES.iter().map(|(name, _)| Gauge::new("gauge", *name, age(gauges.read_at))).collect();
+        if let Some((read_at, _)) = gauges.parked {
+            ages.push(Gauge::new("gauge", "parked_messages", age(read_at)));
+        }
         encode_gauge(&mut encoder, "gauge_age_seconds", "How old the gauges are", &ages)
     }
 }
 
+const PARKED: &str = "Messages put aside because they could not be carried out";
+const OUTBOX: &str =
+    "The longest that messages took to be confirmed after their commit, in the last minute or two";
+const VIOLATIONS: &str = "How often a law was seen broken in the newest rows; see the log";
+
 impl Scrape {
+    fn encode_measures(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let measures = self.engine.env().measures();
+        for (name, help, histogram) in measures.histograms() {
+            histogram.encode(encoder.encode_descriptor(
+                name,
+                help,
+                None,
+                histogram.metric_type(),
+            )?)?;
+        }
+        let name = "outbox_lag_seconds";
+        let outbox = encoder.encode_descriptor(name, OUTBOX, None, MetricType::Gauge)?;
+        ConstGauge::new(seconds(measures.outbox_lag(self.now))).encode(outbox)?;
+        let kind = ConstCounter::<u64>::TYPE;
+        let mut family = encoder.encode_descriptor("law_violations", VIOLATIONS, None, kind)?;
+        for (law, count) in &self.violations {
+            let labels = [("law", *law)];
+            ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
     fn encode_counters(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let mut rest: Vec<(&Counted, u64)> =
             COUNTERS.iter().zip(self.counters.iter().copied()).collect();

@@ -71,6 +71,12 @@ impl Stage {
         self
     }
 
+    /// Each worker has a witness beside it.
+    pub(crate) fn witnesses(mut self) -> Self {
+        self.fleet.witnesses = true;
+        self
+    }
+
     /// How many attempts each worker has room for.
     pub(crate) fn capacity(mut self, count: u32) -> Self {
         self.fleet.capacity = count;
@@ -118,6 +124,7 @@ pub(crate) fn small_fleet(chance: &mut Stream, transports: &[Transport]) -> Flee
         batch_size: one_of(chance, &[1, 2, 16]),
         transport: one_of(chance, transports),
         delay_max_us: 500,
+        witnesses: false,
         settings: Settings::DEFAULT,
         broker: BrokerPlan::default(),
     }

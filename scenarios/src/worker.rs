@@ -1,6 +1,8 @@
 //! Assignment, liveness, leases, deadlines and shutdown.
 
 pub(crate) mod a_beat_that_comes_late;
+pub(crate) mod a_witness_speaks;
+pub(crate) mod a_witness_speaks_late;
 pub(crate) mod clocks_apart;
 pub(crate) mod cut_off_beyond_its_lease;
 pub(crate) mod drain_meets_new_work;

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use steadfast_core::Runtime;
 use steadfast_core::claim::Assignment;
 use steadfast_core::execution::Ending;
+use steadfast_core::{Runtime, WorkerId};
 use steadfast_services::port::{Ended, Runner};
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +32,12 @@ impl SimRunner {
     pub fn new(me: Process, library: Arc<Library>) -> Self {
         Self { me, library }
     }
+
+    fn tell_witness(&self, serving: Option<WorkerId>) {
+        if self.me.is_alive() {
+            self.me.world().tell_witness(self.me.node(), serving);
+        }
+    }
 }
 
 fn number(parameters: &Value, name: &str) -> u64 {
@@ -41,6 +47,14 @@ fn number(parameters: &Value, name: &str) -> u64 {
 impl Runner for SimRunner {
     fn runtimes(&self) -> BTreeSet<Runtime> {
         self.library.runtimes()
+    }
+
+    fn serves(&self, worker: &WorkerId) {
+        self.tell_witness(Some(worker.clone()));
+    }
+
+    fn has_left(&self) {
+        self.tell_witness(None);
     }
 
     async fn run(

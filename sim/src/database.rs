@@ -17,13 +17,15 @@ mod query;
 mod session;
 mod statement;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use steadfast_core::decision::Writes;
+use steadfast_core::execution::Execution;
 use steadfast_core::history::{History, Voices};
+use steadfast_core::law::{self, Verdict};
 use steadfast_core::settings::Settings;
 use steadfast_core::snapshot::Snapshot;
-use steadfast_core::{DefinitionHash, Span, Timestamp};
+use steadfast_core::{DefinitionHash, ExecutionId, Span, Timestamp};
 
 use crate::sync::lock;
 use crate::{Node, World, fault::Fault};
@@ -55,6 +57,8 @@ pub(crate) struct State {
     next_transaction: u64,
     next_id: u64,
     is_down: bool,
+    /// What retention has let go of.
+    dropped: BTreeSet<ExecutionId>,
     /// How many changes of executions were committed.
     changes: usize,
     /// Microseconds by which its clock is ahead.
@@ -126,6 +130,24 @@ impl State {
             }
         }
         Some(open)
+    }
+
+    /// Lets go of what ended longer ago than `keep`; answers with how many those are, and whether
+    /// they could go.
+    fn retain(&mut self, keep: Span, right: u64) -> (u64, Verdict) {
+        let before = self.clock(right).as_micros().saturating_sub(keep.as_micros());
+        let before = Timestamp::from_micros(before);
+        let gone = if self.is_planted("retention_goes_by_age_alone") {
+            let old = |e: &&Execution| e.ended_at.is_some_and(|at| at < before);
+            self.rows.executions.iter().filter(old).map(|execution| execution.id).collect()
+        } else {
+            self.rows.may_be_dropped(before)
+        };
+        let verdict = law::check_dropped(&self.rows, &gone);
+        self.rows.drop_executions(&gone);
+        let count = gone.len() as u64;
+        self.dropped.extend(gone);
+        (count, verdict)
     }
 
     /// Looks with the eyes of a transaction, which sees what it has written itself.
@@ -213,6 +235,12 @@ impl World {
     /// The server notices that its client has given a transaction up.
     pub(crate) fn close_transaction(&self, id: TxId) {
         lock(&self.0.database).roll_back(id);
+    }
+
+    /// Whether retention has let go of an execution.
+    #[must_use]
+    pub fn was_dropped(&self, id: ExecutionId) -> bool {
+        lock(&self.0.database).dropped.contains(&id)
     }
 
     /// A number that rises whenever an execution changes.

@@ -13,6 +13,7 @@ use steadfast_services::assembly::{Doors, open_doors, start_executor};
 use steadfast_services::port::Runner;
 use steadfast_services::service::control::{self, QueueChange};
 use steadfast_services::service::heartbeat::Introduction;
+use steadfast_services::service::retention;
 use steadfast_services::service::work::{StopSignals, WorkerConfig, work};
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +46,8 @@ pub struct Fleet {
     pub poll_interval: Span,
     /// How long a stopping worker lets its work finish.
     pub shutdown_timeout: Span,
+    /// Whether each worker has a witness beside it.
+    pub witnesses: bool,
     /// What all are configured with.
     pub terms: Terms,
 }
@@ -59,6 +62,7 @@ impl Default for Fleet {
             renew_interval: Span::from_secs(1),
             poll_interval: Span::from_secs(1),
             shutdown_timeout: Span::from_secs(5),
+            witnesses: false,
             terms: Terms {
                 settings: steadfast_core::settings::Settings::DEFAULT,
                 transport: steadfast_core::Transport::Embedded,
@@ -75,6 +79,7 @@ enum Operation {
     ChangeQueues,
     Cordon,
     Drain,
+    Retain,
 }
 
 /// A running deployment. Clones are the same.
@@ -170,9 +175,11 @@ fn start_worker_node(
     library: &Arc<Library>,
     posts: &Arc<Posts>,
 ) -> Node {
+    let has_witness = fleet.witnesses;
     let (fleet, library, posts) = (fleet.clone(), Arc::clone(library), Arc::clone(posts));
     let worker = WorkerName::new(name);
-    world.node(name, move |me| {
+    let (beside, its_terms) = (Arc::clone(&library), (fleet.clone(), Arc::clone(&posts)));
+    let node = world.node(name, move |me| {
         let env = SimEnv::new(me.clone(), posts.terms(me.node(), &fleet), Arc::clone(&library));
         let runner = SimRunner::new(me.clone(), Arc::clone(&library));
         let config = WorkerConfig {
@@ -189,14 +196,17 @@ fn start_worker_node(
         let signals = StopSignals::default();
         lock(&posts.workers).insert(me.node(), signals.clone());
         async move {
-            let doors = open_doors(&env);
-            work(env, runner, doors.completer, config, signals.clone()).await;
+            work(env, runner, config, signals.clone()).await;
             if !signals.drain.is_cancelled() && !signals.now.is_cancelled() {
                 me.world().demand_that_it_goes_on(&me);
             }
             me.world().exit(&me);
         }
-    })
+    });
+    if has_witness {
+        world.start_witness(node, move || its_terms.1.terms(node, &its_terms.0), &beside);
+    }
+    node
 }
 
 fn start_api_node(
@@ -372,6 +382,17 @@ impl Deployment {
         self.world().strike_node(Fault::Cancel, Node::WORLD);
         self.operate(Operation::Cancel, id.0, move |env| async move {
             control::cancel(&env, id).await.is_ok()
+        })
+        .await
+    }
+
+    /// Lets go of everything that ended longer ago than `keep`, by the service that executors run.
+    /// Whether it was done.
+    pub async fn retain(&self, keep: Duration) -> bool {
+        self.world().strike_node(Fault::Retention, Node::WORLD);
+        let keep = Span::from(keep);
+        self.operate(Operation::Retain, 0, move |env| async move {
+            retention::retain(&env, keep).await.is_ok()
         })
         .await
     }

@@ -11,12 +11,14 @@ use madsim::time::Sleep;
 use steadfast_core::settings::Settings;
 use steadfast_core::{DefinitionHash, Span, Timestamp, Transport};
 use steadfast_services::alarm::Alarm;
+use steadfast_services::journal::Journal;
 use steadfast_services::port::{Counter, Env, StoreError, Workflow};
 
 use crate::broker::SimBroker;
 use crate::database::SimStore;
 use crate::library::Library;
 use crate::process::Process;
+use crate::sync::lock;
 use crate::watched::Watched;
 use crate::{SimTime, time};
 
@@ -43,6 +45,7 @@ struct Inner {
     library: Arc<Library>,
     alarm: Alarm,
     draws: AtomicU64,
+    journal: Option<Journal>,
 }
 
 impl SimEnv {
@@ -51,7 +54,10 @@ impl SimEnv {
     pub fn new(me: Process, terms: Terms, library: Arc<Library>) -> Self {
         let start =
             me.world().stream(&format!("entropy.{}.{}", me.name(), me.incarnation())).bits();
+        let journals = me.world().0.journals.as_ref();
+        let journal = journals.map(|journals| lock(journals).open(&me, &library));
         Self(Arc::new(Inner {
+            journal,
             store: SimStore::new(me.clone()),
             broker: SimBroker::new(me.clone()),
             me,
@@ -136,6 +142,10 @@ impl Env for SimEnv {
 
     fn count(&self, counter: Counter, by: u64) {
         self.0.me.world().count(counter, by);
+    }
+
+    fn journal(&self) -> Option<&Journal> {
+        self.0.journal.as_ref()
     }
 
     fn planted(&self) -> Option<&'static str> {

@@ -207,6 +207,7 @@ pub mod kinds {
         "cancel",
         "change queues",
         "tell worker",
+        "testify",
     ];
 
     /// The number of a step.

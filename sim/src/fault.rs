@@ -222,5 +222,7 @@ faults! {
         Reconfigure = "reconfigure",
         /// An operator drains a worker.
         Drain = "drain",
+        /// A sweep lets go of what ended a while ago.
+        Retention = "retention",
     }
 }

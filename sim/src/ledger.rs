@@ -130,7 +130,8 @@ impl Ledger {
                 let told = &entry.told;
                 world.violate(LawId::S22, format!("item {item} was answered with {told:?}"));
             }
-            if let Some(lost) = entry.told.iter().find(|id| !made.contains(id)) {
+            let lost = |id: &&ExecutionId| !made.contains(id) && !world.was_dropped(**id);
+            if let Some(lost) = entry.told.iter().find(lost) {
                 world.violate(
                     LawId::S22,
                     format!("item {item} was accepted as {lost}, which is not there"),

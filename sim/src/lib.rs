@@ -29,6 +29,7 @@ mod event;
 mod fact;
 mod fault;
 mod hash;
+mod journals;
 mod law;
 mod ledger;
 mod library;
@@ -48,6 +49,7 @@ mod stream;
 mod sync;
 mod time;
 mod watched;
+mod witness;
 mod world;
 
 pub use about::about;

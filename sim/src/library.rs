@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 use steadfast_core::definition::{Prepared, Work};
-use steadfast_core::workflow::{Evaluator, Graph};
 use steadfast_core::{ActionRef, DefinitionHash, Runtime};
 use steadfast_packs::{
-    Catalog, Definition, PolicyDefaults, Severity, Sources, Templates, prepare, read_standalone,
+    Catalog, CompiledWorkflow, Definition, PolicyDefaults, Severity, Sources, prepare,
+    read_standalone,
 };
 use steadfast_services::port::Workflow;
 
@@ -21,21 +21,6 @@ pub struct Library {
     compiled: BTreeMap<DefinitionHash, Arc<dyn Workflow>>,
     defaults: PolicyDefaults,
     behaviour: BTreeMap<ActionRef, (Duration, Value)>,
-}
-
-struct Compiled {
-    definition: Arc<Definition>,
-    templates: Templates,
-}
-
-impl Workflow for Compiled {
-    fn graph(&self) -> &Graph {
-        &self.definition.workflow().expect("only workflows are compiled").graph
-    }
-
-    fn evaluator(&self) -> &dyn Evaluator {
-        &self.templates
-    }
 }
 
 impl Library {
@@ -130,11 +115,10 @@ impl Library {
             let own = self.by_name.values().find(|known| known.hash() == *hash).cloned();
             own.or_else(|| self.catalog.by_hash(hash).cloned())
         };
-        let templates = Templates::new(&definition, lookup, self.defaults);
-        let templates =
-            templates.unwrap_or_else(|problem| panic!("{}: {problem:?}", definition.action));
-        let hash = definition.hash();
-        self.compiled.insert(hash, Arc::new(Compiled { definition, templates }));
+        let compiled = CompiledWorkflow::new(Arc::clone(&definition), lookup, self.defaults);
+        let compiled =
+            compiled.unwrap_or_else(|problem| panic!("{}: {problem:?}", definition.action));
+        self.compiled.insert(definition.hash(), Arc::new(compiled));
     }
 
     /// What is known under this name.

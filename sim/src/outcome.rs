@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use steadfast_core::ExecutionId;
+use steadfast_services::journal::Findings;
 
 use crate::{Digest, EventLog, Law, Node, Plan, Point, SimTime, Struck};
 
@@ -42,6 +43,8 @@ pub struct Outcome {
     pub drawn: Vec<(&'static str, String)>,
     /// The bug that was planted.
     pub planted: Option<&'static str>,
+    /// What came of making every decision again, if journals were kept.
+    pub journal: Option<Findings>,
     /// What was performed, if the story performs a plan.
     pub plan: Option<Plan>,
     /// Whether that was a case and not what the seed draws.

@@ -29,7 +29,7 @@ struct Process {
 }
 
 /// How long the guardian of a dead worker needs to end its actions, in milliseconds.
-const GUARDIAN: u64 = 80;
+pub(crate) const GUARDIAN: u64 = 80;
 
 impl World {
     /// An action's process begins. S1p: it must not run beside one that it replaces, nor beside one

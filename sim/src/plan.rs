@@ -74,6 +74,9 @@ pub struct FleetPlan {
     pub transport: Transport,
     /// The longest way of anything, in microseconds; 0 is as fast as a scheduler.
     pub delay_max_us: u64,
+    /// Whether each worker has a witness beside it.
+    #[serde(default)]
+    pub witnesses: bool,
     /// The spans and bounds in force.
     pub settings: Settings,
     /// What the broker does with messages by itself.
@@ -108,6 +111,7 @@ impl FleetPlan {
             apis: self.apis,
             capacity: self.capacity,
             renew_interval: Span::from_micros(self.settings.lease.as_micros() / 4),
+            witnesses: self.witnesses,
             terms: Terms {
                 settings: self.settings,
                 transport: self.transport,

@@ -237,6 +237,11 @@ impl World {
         lock(&self.0.lives).get(&node).is_some_and(|life| life.state == State::Up)
     }
 
+    /// Whether a node has no process.
+    pub(crate) fn is_down(&self, node: Node) -> bool {
+        lock(&self.0.lives).get(&node).is_none_or(|life| life.state == State::Down)
+    }
+
     /// The node of that name.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<Node> {
@@ -285,6 +290,7 @@ impl World {
         self.strike_node(fault, node);
         self.log(node, &kinds::KILLED, &[ended]);
         self.actions_lose_their_worker(node, fault);
+        self.pair_loses(node, fault);
         // A process cannot drop itself while it runs, so somebody else does.
         self.ask(Chore::Kill { node, id, epoch: self.epoch(node) });
         Some(ended)
@@ -301,6 +307,7 @@ impl World {
             drop(lives);
             self.lose_connections(process.node, process.incarnation);
             self.log(process.node, &kinds::EXITED, &[process.incarnation]);
+            self.witness_hears_the_end(process.node);
         }
     }
 
@@ -335,6 +342,9 @@ impl World {
         self.log(node, &kinds::RESTARTED, &[incarnation]);
         Handle::current().kill(id);
         Handle::current().restart(id);
+        if let Some(witness) = self.witness_of(node) {
+            self.restart(witness);
+        }
     }
 
     /// Lets a node stand still while time goes on.
@@ -384,6 +394,9 @@ impl World {
     }
 
     fn set_link(&self, node: Node, peer: Peer, cut: bool) {
+        if let Some(witness) = self.witness_of(node) {
+            self.set_link(witness, peer, cut);
+        }
         if let Some(life) = lock(&self.0.lives).get_mut(&node) {
             life.host.link(peer).store(cut, Ordering::Relaxed);
             life.epoch += 1;

@@ -24,6 +24,8 @@ pub struct Settings {
     pub until: Option<u64>,
     /// A bug to have, by its name in the catalogue.
     pub planted: Option<&'static str>,
+    /// Whether every process keeps a journal, by which its decisions are made again at the end.
+    pub journal: bool,
     /// What to perform instead of what the seed draws.
     pub case: Option<Arc<Case>>,
     /// The most simulated time that a story may take.
@@ -39,6 +41,7 @@ impl Default for Settings {
         Self {
             until: None,
             planted: None,
+            journal: false,
             case: None,
             sim_time_max: Duration::from_secs(3600),
             events_max: 5_000_000,
@@ -159,6 +162,7 @@ impl World {
         }
         let mut outcome = lock(&shared.record).outcome(self.seed(), wall);
         outcome.planted = shared.planted;
+        outcome.journal = shared.journals.as_ref().map(|journals| lock(journals).check());
         outcome.is_case = shared.case.is_some();
         outcome.plan = lock(&shared.performed).take();
         outcome.struck = self.struck();

@@ -12,12 +12,14 @@ use tokio::sync::Notify;
 use crate::chance::{Chance, Rates, Struck};
 use crate::chores::Chores;
 use crate::fault::{Fault, Strike};
+use crate::journals::Journals;
 use crate::law::{Law, WorldLaw};
 use crate::physical::Physical;
 use crate::process::Lives;
 use crate::promises::Promises;
 use crate::record::Record;
 use crate::sync::lock;
+use crate::witness::Pairs;
 use crate::{
     Case, Checker, Event, Fact, Kind, Node, Plan, Settings, SimTime, Stream, broker, cells,
     database, kinds,
@@ -49,7 +51,9 @@ pub(crate) struct Shared {
     pub(crate) database: Mutex<database::State>,
     pub(crate) broker: Mutex<broker::State>,
     pub(crate) physical: Mutex<Physical>,
+    pub(crate) pairs: Mutex<Pairs>,
     pub(crate) promises: Mutex<Promises>,
+    pub(crate) journals: Option<Mutex<Journals>>,
     submissions: AtomicU64,
     /// What is to be let go of before the world may end.
     pub(crate) last_acts: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
@@ -83,7 +87,9 @@ impl World {
             database: Mutex::new(database::State::with_bug(settings.planted)),
             broker: Mutex::default(),
             physical: Mutex::default(),
+            pairs: Mutex::default(),
             promises: Mutex::default(),
+            journals: settings.journal.then(Mutex::default),
             submissions: AtomicU64::new(0),
             last_acts: Mutex::default(),
             breath: Arc::new(()),

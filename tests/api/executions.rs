@@ -184,6 +184,19 @@ async fn a_retry_is_a_new_execution() {
 }
 
 #[tokio::test]
+async fn a_handler_that_panics_fails_its_execution_and_nothing_else() {
+    let house = House::new().await;
+    let id = house.start("test.panic", json!({})).await;
+    let failed = house.wait(id, &["failed"]).await;
+    let error = failed["error"].as_str().expect("a reason");
+    assert!(error.contains("the handler panicked"), "{error}");
+    assert_eq!(failed["attempts"], 1);
+    let next = house.start("test.echo", json!({})).await;
+    house.wait(next, &["completed"]).await;
+    house.stop().await;
+}
+
+#[tokio::test]
 async fn a_full_queue_refuses_and_creates_nothing() {
     let house = House::with(ApiOptions::default(), |options| {
         options.settings.max_queue_length = 1;

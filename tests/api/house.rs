@@ -96,6 +96,7 @@ impl House {
             .handler("test.sum", sum)
             .handler("test.echo", echo)
             .handler("test.fail", fail)
+            .handler("test.panic", panic)
             .handler_with(patient, fail)
             .handler_with(disabled, echo)
             .handler_with(limited, hold(&gate))
@@ -232,6 +233,10 @@ async fn echo(_: Context, value: Value) -> Result<Value, HandlerError> {
 
 async fn fail(_: Context, value: Value) -> Result<(), HandlerError> {
     Err(HandlerError::Failed(format!("it broke: {value}")))
+}
+
+async fn panic(_: Context, value: Value) -> Result<(), HandlerError> {
+    panic!("on purpose: {value}")
 }
 
 async fn hold(context: Context, value: Value, gate: Arc<Semaphore>) -> Result<Value, HandlerError> {

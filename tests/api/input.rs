@@ -198,7 +198,7 @@ async fn paths_and_queries_that_say_nothing() {
         ("/api/v1/executions/stream?id=424242", 404, "unknown-execution"),
         ("/api/v1/schedules", 404, "not-found"),
         ("/api/v1/groups", 404, "not-found"),
-        ("/api/v1/parked", 404, "not-found"),
+        ("/api/v1/parked/7", 404, "unknown-parked"),
         ("/api/v1", 404, "not-found"),
         ("/api/v2/executions", 404, "not-found"),
         ("/", 404, "not-found"),

@@ -133,6 +133,63 @@ async fn connections_beyond_the_limit_wait_their_turn() {
     server.end().await;
 }
 
+/// Lets this process have so many files open, as far as it may.
+fn make_room_for_files(count: u64) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(count, |most| most.min(count));
+    if limit.current.is_some_and(|now| now < wanted) {
+        let raised = Rlimit { current: Some(wanted), maximum: limit.maximum };
+        setrlimit(Resource::Nofile, raised).expect("it may be raised up to the maximum");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_a_thousand_connections_is_answered_to_the_last() {
+    make_room_for_files(4_096);
+    let options = ApiOptions {
+        max_connections: 256,
+        header_timeout: Duration::from_secs(1),
+        ..ApiOptions::default()
+    };
+    let server = Server::start(options).await;
+    // These say nothing and hold on to most of the room there is.
+    let mut silent = Vec::new();
+    for _ in 0..200 {
+        silent.push(TcpStream::connect(server.address).await.expect("it listens"));
+    }
+    let body = json!({ "action_ref": "test.echo" }).to_string();
+    let submit = format!(
+        "POST /api/v1/executions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let look = String::from(
+        "GET /api/v1/executions?limit=1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    );
+    let mut clients = tokio::task::JoinSet::new();
+    for number in 0..1_000 {
+        let request = if number % 10 == 0 { submit.clone() } else { look.clone() };
+        let address = server.address;
+        clients.spawn(async move {
+            let mut socket = TcpStream::connect(address).await.expect("the backlog takes it");
+            socket.write_all(request.as_bytes()).await.expect("it reads");
+            let mut answer = Vec::new();
+            let reading = socket.read_to_end(&mut answer);
+            let patience = Duration::from_secs(60);
+            tokio::time::timeout(patience, reading).await.expect("it answers").expect("whole");
+            String::from_utf8_lossy(&answer).split(' ').nth(1).unwrap_or("none").to_owned()
+        });
+    }
+    let statuses: Vec<String> = clients.join_all().await;
+    let count = |status: &str| statuses.iter().filter(|seen| *seen == status).count();
+    assert_eq!((count("200"), count("201")), (900, 100), "{statuses:?}");
+    let all = server.house.get("/api/v1/executions?limit=500").await.ok(200);
+    assert_eq!(all["items"].as_array().map(Vec::len), Some(100), "each was submitted once");
+    drop(silent);
+    server.end().await;
+}
+
 #[tokio::test]
 async fn a_stop_ends_streams_and_lets_requests_finish() {
     let server = Server::start(ApiOptions::default()).await;

@@ -37,11 +37,11 @@ fn a_command_line_that_cannot_be_understood() {
 }
 
 #[test]
-fn verbs_that_are_not_built_say_so_and_stand_in_the_help() {
+fn a_parked_message_is_given_up_for_a_reason_only() {
     let place = Place::new();
     let help = place.run(&["--help"]).code(0).stdout;
     assert!(help.contains("\n  parked"), "{help}");
-    let ended = place.run(&["parked", "list"]).code(2).says("`steadfast parked` is not built yet");
+    let ended = place.run(&["parked", "discard", "7"]).code(2).says("--reason");
     assert_eq!(ended.stderr.lines().count(), 1, "{ended:#?}");
 }
 

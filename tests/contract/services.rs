@@ -14,13 +14,15 @@ use steadfast_core::execution::{Ending, Execution};
 use steadfast_core::settings::Settings;
 use steadfast_core::submit::Submission;
 use steadfast_core::worker::WorkerInput;
-use steadfast_core::workflow::{Evaluator, Graph};
+
 use steadfast_core::{
     DefinitionHash, ExecutionId, FencingToken, Runtime, Span, Status, Timestamp, Transport,
     WorkerName,
 };
 use steadfast_embedded::{EmbeddedStore, InprocBroker};
-use steadfast_packs::{Catalog, Definition, PolicyDefaults, Templates, prepare, read_standalone};
+use steadfast_packs::{
+    Catalog, CompiledWorkflow, Definition, PolicyDefaults, prepare, read_standalone,
+};
 use steadfast_postgres::PostgresStore;
 use steadfast_services::alarm::Alarm;
 use steadfast_services::assembly::{Doors, open_doors, start_executor};
@@ -114,18 +116,6 @@ struct Inner<S: Full> {
     draws: AtomicU64,
 }
 
-struct Compiled(Definition, Templates);
-
-impl Workflow for Compiled {
-    fn graph(&self) -> &Graph {
-        &self.0.workflow().expect("it is a workflow").graph
-    }
-
-    fn evaluator(&self) -> &dyn Evaluator {
-        &self.1
-    }
-}
-
 impl<S: Full> Env for World<S> {
     type Store = S;
     type Broker = Post<S::Broker>;
@@ -175,8 +165,9 @@ impl<S: Full> Env for World<S> {
         let known = &self.0.workflow;
         assert_eq!(*hash, known.hash());
         let lookup = |hash: &DefinitionHash| self.0.catalog.by_hash(hash).cloned();
-        let templates = Templates::new(known, lookup, PolicyDefaults::default());
-        Ok(Some(Arc::new(Compiled(known.clone(), templates.expect("it compiles")))))
+        let compiled =
+            CompiledWorkflow::new(Arc::new(known.clone()), lookup, PolicyDefaults::default());
+        Ok(Some(Arc::new(compiled.expect("it compiles"))))
     }
 
     fn alarm(&self) -> &Alarm {
@@ -248,7 +239,7 @@ pub(crate) fn start<S: Full>(world: &World<S>, names: &[&str]) -> (Doors, StopSi
             poll_interval: Span::from_millis(50),
             shutdown_timeout: Span::from_secs(5),
         };
-        let life = work(world.clone(), Doubler, doors.completer.clone(), config, stop.clone());
+        let life = work(world.clone(), Doubler, config, stop.clone());
         world.spawn("worker", life);
     }
     (doors, stop)

@@ -1,6 +1,7 @@
 //! A deployment: two servers, a pack, and the processes that a test starts.
 
 use std::fs;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
@@ -22,8 +23,20 @@ pub(crate) struct Deployment {
 }
 
 /// Notes that an attempt has begun, one line for each.
-const NOTE: &str =
-    "echo \"$STEADFAST_EXECUTION_ID $STEADFAST_ATTEMPT\" >> \"$(dirname \"$0\")/../../begun\"\n";
+const NOTE: &str = "echo \"$STEADFAST_EXECUTION_ID $STEADFAST_ATTEMPT $(date +%s%6N) $$ $PPID\" \
+     >> \"$(dirname \"$0\")/../../begun\"\n";
+
+/// An attempt that has begun.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Begun {
+    pub(crate) execution: u64,
+    pub(crate) attempt: u32,
+    /// In microseconds since the epoch.
+    pub(crate) at: u64,
+    pub(crate) process: i32,
+    /// The worker's process.
+    pub(crate) worker: i32,
+}
 
 const FLOW: &str = "ref: t.flow\nlabel: Flow\nversion: 1.0.0\ntasks:\n  \
     - { name: each, action: t.step, with_items: [1, 2, 3, 4], concurrency: 4, \
@@ -48,9 +61,26 @@ impl Deployment {
         place.action("step", "", NOTE);
         place.action("alone", "concurrency_limit: 1\n", &format!("{NOTE}sleep 0.2\n"));
         place.action("slow", "", &format!("{NOTE}sleep 2\n"));
+        // Its first attempt never ends by itself.
+        place.action(
+            "held",
+            "concurrency_limit: 1\n",
+            &format!("{NOTE}[ \"$STEADFAST_ATTEMPT\" -gt 1 ] || exec sleep 1000\n"),
+        );
+        place.action("picky", "retry: { count: 2 }\n", &format!("{NOTE}exit 1\n"));
         place.write("pack/workflows/flow.yaml", FLOW);
         let broker_url = broker.url();
         Self { place, database, broker: Some(broker), database_url, broker_url, _alone: alone }
+    }
+
+    /// Where the processes keep their journals.
+    pub(crate) fn journals(&self) -> PathBuf {
+        self.place.path("journals")
+    }
+
+    /// Where the pack is.
+    pub(crate) fn pack(&self) -> PathBuf {
+        self.place.path("pack")
     }
 
     /// A command that knows the servers.
@@ -60,6 +90,7 @@ impl Deployment {
             .env("STEADFAST__TRANSPORT", "rabbitmq")
             .env("DATABASE_URL", &self.database_url)
             .env("AMQP_URL", &self.broker_url)
+            .env("STEADFAST__JOURNAL__DIRECTORY", self.journals())
     }
 
     /// Executor and API.
@@ -83,7 +114,7 @@ impl Deployment {
 
     /// What a client verb answers.
     pub(crate) fn api(&self, verb: &str, rest: &[&str]) -> Value {
-        let url = fs::read_to_string(self.place.path("url")).expect("there is a server");
+        let url = self.url();
         let arguments = [&[verb], rest, &["--api-url", &url, "-o", "json"]].concat();
         self.place.steadfast(&arguments).run().code(0).json()
     }
@@ -103,6 +134,17 @@ impl Deployment {
         });
     }
 
+    /// Waits until `count` executions have this status, and `other` is the only one that has not.
+    pub(crate) fn until_all_are_but(&self, status: &str, count: usize, other: u64) {
+        eventually(&format!("{count} executions that are {status}"), || {
+            let seen = self.api("execution", &["list", "--limit", "200"]);
+            let rows = seen["items"].as_array().expect("a list");
+            let (done, rest): (Vec<_>, Vec<_>) =
+                rows.iter().partition(|row| row["status"] == status);
+            done.len() == count && rest.iter().all(|row| row["id"] == other) && rest.len() == 1
+        });
+    }
+
     /// Waits until so many attempts have begun.
     pub(crate) fn until_begun(&self, count: usize) {
         eventually(&format!("{count} begun attempts"), || self.begun().len() >= count);
@@ -110,12 +152,81 @@ impl Deployment {
 
     /// Execution and attempt of every process that was begun.
     pub(crate) fn begun(&self) -> Vec<(u64, u32)> {
+        self.begun_in_detail().iter().map(|begun| (begun.execution, begun.attempt)).collect()
+    }
+
+    /// Every process that was begun.
+    pub(crate) fn begun_in_detail(&self) -> Vec<Begun> {
         let text = fs::read_to_string(self.place.path("begun")).unwrap_or_default();
-        let numbers = |line: &str| {
-            let (execution, attempt) = line.split_once(' ').expect("two numbers");
-            (execution.parse().expect("a number"), attempt.parse().expect("a number"))
+        let begun = |line: &str| {
+            let numbers: Vec<u64> = line.split(' ').map(|n| n.parse().expect("a number")).collect();
+            let [execution, attempt, at, process, worker] = numbers[..] else {
+                panic!("not five: {line}")
+            };
+            let attempt = u32::try_from(attempt).expect("a small number");
+            let pid = |number: u64| i32::try_from(number).expect("a process");
+            Begun { execution, attempt, at, process: pid(process), worker: pid(worker) }
         };
-        text.lines().map(numbers).collect()
+        text.lines().map(begun).collect()
+    }
+
+    /// Every database of the server.
+    pub(crate) fn databases(&self) -> String {
+        let sql = "SELECT datname FROM pg_database ORDER BY datname";
+        self.database.execute("postgres", sql).expect("it answers")
+    }
+
+    /// Every queue of the broker.
+    pub(crate) fn queues(&self) -> String {
+        let broker = self.broker.as_ref().expect("it is there");
+        broker.rabbitmqctl(&["list_queues", "name"]).expect("it answers")
+    }
+
+    /// Where its processes run.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Where the API is.
+    pub(crate) fn url(&self) -> String {
+        fs::read_to_string(self.place.path("url")).expect("there is a server")
+    }
+
+    /// Throws bytes at the broker, as some other program would.
+    pub(crate) fn throw(&self, exchange: &str, key: &str, body: &[u8]) {
+        let executor = tokio::runtime::Runtime::new().expect("threads");
+        executor.block_on(async {
+            let properties = lapin::ConnectionProperties::default();
+            let connection = lapin::Connection::connect(&self.broker().url(), properties).await;
+            let connection = connection.expect("it connects");
+            let channel = connection.create_channel().await.expect("a channel opens");
+            channel.confirm_select(Default::default()).await.expect("it confirms");
+            let (options, properties) = Default::default();
+            let sent =
+                channel.basic_publish(exchange.into(), key.into(), options, body, properties).await;
+            let confirmed = sent.expect("it is sent").await.expect("it is confirmed");
+            assert!(confirmed.is_ack());
+        });
+    }
+
+    /// What the API answers to a request without a body: status and body.
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        get(&self.url(), path).expect("the API answers")
+    }
+
+    /// The database server.
+    pub(crate) fn database(&self) -> &Postgres {
+        &self.database
+    }
+
+    /// Where the database is.
+    pub(crate) fn database_url(&self) -> &str {
+        &self.database_url
+    }
+
+    /// The message broker.
+    pub(crate) fn broker(&self) -> &RabbitServer {
+        self.broker.as_ref().expect("it was not stopped")
     }
 
     /// Takes the broker away for good.
@@ -140,4 +251,18 @@ impl Deployment {
         std::thread::sleep(std::time::Duration::from_secs(2));
         self.start_the_database();
     }
+}
+
+/// What is answered at `url`: status and body; nothing if nobody listens there.
+pub(crate) fn get(url: &str, path: &str) -> Option<(u16, String)> {
+    use std::io::{Read, Write};
+    let address = url.trim_start_matches("http://");
+    let mut socket = std::net::TcpStream::connect(address).ok()?;
+    let ask = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    socket.write_all(ask.as_bytes()).ok()?;
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).ok()?;
+    let status = answer.split(' ').nth(1)?.parse().ok()?;
+    let (_, body) = answer.split_once("\r\n\r\n")?;
+    Some((status, body.to_owned()))
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
+use steadfast_core::Span;
 use steadfast_core::decision::{Message, Settle};
 use steadfast_rabbitmq::{Options, RabbitBroker, inspect};
 use steadfast_services::port::{Broker as _, Committed, StoreError, Topic};
@@ -38,6 +39,27 @@ async fn what_no_worker_takes_in_time_arrives_among_the_dead_letters() {
     tokio::time::sleep(Duration::from_millis(900)).await;
     assert!(is_idle(&mut dead).await);
     settle(&mut mine, taken, Settle::Ack).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_letter_that_nobody_reads_goes_when_its_time_is_over() {
+    let server = shared();
+    let options = Options {
+        worker_queue_ttl: Duration::from_millis(300),
+        dead_letter_ttl: Duration::from_secs(4),
+        ..options(&server.url(), "forgotten")
+    };
+    let broker = RabbitBroker::connect(options.clone()).await.expect("it can be used");
+    let gone = worker("w", 1);
+    drop(subscribe(&broker, Topic::Worker(gone.clone())).await);
+    publish(&broker, [offer(&gone, 1)]).await;
+    let letters = async || {
+        let rows = inspect(&options).await.expect("it answers");
+        let dead = rows.into_iter().find(|row| row.what == "queue test-forgotten.dead");
+        dead.expect("it is there").found.expect("it is fine").messages
+    };
+    until("it is a dead letter", async || letters().await == 1).await;
+    until("it is gone", async || letters().await == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -173,6 +195,7 @@ async fn a_broker_can_be_inspected() {
         "queue test-inspect.parked",
         "exchange test-inspect.dlx",
         "queue test-inspect.dead",
+        "round trip",
     ];
     assert_eq!(names, all);
     assert!(rows.iter().all(|row| row.found.is_ok()));
@@ -208,6 +231,42 @@ async fn what_the_broker_cannot_keep_is_not_published() {
     assert_eq!(broker.counted().published, 2);
     // The channel is as good as before.
     publish(&broker, [Message::Admit("r".into())]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_said_to_one_worker_travels_together_and_is_settled_one_by_one() {
+    let server = shared();
+    let broker = RabbitBroker::connect(options(&server.url(), "together")).await.expect("it works");
+    let me = worker("w", 1);
+    let mut mine = subscribe(&broker, Topic::Worker(me.clone())).await;
+    publish(&broker, (1..=5).map(|id| offer(&me, id))).await;
+    assert_eq!(broker.counted().published, 5);
+    let queue = "test-together.worker.w.1";
+    let mut taken = receive(&mut mine, 3).await;
+    let waiting = server.rabbitmqctl(&["list_queues", "name", "messages"]).expect("it answers");
+    assert!(waiting.lines().any(|line| line == format!("{queue}\t1")), "one message: {waiting}");
+    // One is put off: it comes back alone, while the message waits for the others.
+    let later = Settle::Delay(Span::from_millis(200));
+    settle(&mut mine, vec![taken.remove(1)], later).await;
+    settle(&mut mine, taken, Settle::Ack).await;
+    let rest = receive(&mut mine, 3).await;
+    let said = [(offer(&me, 4), false), (offer(&me, 5), false), (offer(&me, 2), true)];
+    assert_eq!(seen(&rest), said);
+    settle(&mut mine, rest, Settle::Ack).await;
+    until("nothing is left", async || {
+        let waiting = server.rabbitmqctl(&["list_queues", "name", "messages"]);
+        waiting.expect("it answers").lines().any(|line| line == format!("{queue}\t0"))
+    })
+    .await;
+    // What was not settled comes again whole.
+    publish(&broker, (6..=7).map(|id| offer(&me, id))).await;
+    let mut taken = receive(&mut mine, 2).await;
+    settle(&mut mine, vec![taken.remove(0)], Settle::Ack).await;
+    drop(mine);
+    let mut mine = subscribe(&broker, Topic::Worker(me.clone())).await;
+    let again = receive(&mut mine, 2).await;
+    assert_eq!(seen(&again), [(offer(&me, 6), true), (offer(&me, 7), true)]);
+    settle(&mut mine, again, Settle::Ack).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

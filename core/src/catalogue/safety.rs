@@ -37,6 +37,7 @@ pub(super) const SAFETY: &[Law] = &[
             second copy.",
         mutants: &[
             "disowned_attempts_run_on",
+            "witness_speaks_too_soon",
             "lease_loss_ignored_by_worker",
             "fence_after_the_lease",
             "superseded_worker_runs_on",
@@ -324,7 +325,7 @@ pub(super) const SAFETY: &[Law] = &[
         scope: Scope::Transition,
         why: "The old process of a restarted worker shuts down late and takes the new one out of \
             service.",
-        mutants: &["deregister_by_name", "beat_by_name"],
+        mutants: &["witness_speaks_by_name", "deregister_by_name", "beat_by_name"],
         failures: &["F38"],
     },
     Law {
@@ -429,13 +430,17 @@ pub(super) const SAFETY: &[Law] = &[
         code: "S29",
         name: "growth_is_bounded",
         statement: "No queue key has more waiters that could have been refused than its maximum \
-            length. Parked messages, sent outbox rows and tombstones go when their retention ends, \
-            and nothing goes that a live row still refers to.",
+            length. Parked messages, sent outbox rows, tombstones and ended executions go when \
+            their retention ends, and nothing goes that a live row still refers to.",
         kind: Kind::Safety,
         scope: Scope::Transition,
         why: "The store fills until it stops, or a clean-up removes the very record that kept a \
             duplicate out.",
-        mutants: &["queue_length_not_checked", "retention_ignores_references"],
+        mutants: &[
+            "queue_length_not_checked",
+            "retention_goes_by_age_alone",
+            "retention_ignores_references",
+        ],
         failures: &["F50"],
     },
     Law {

@@ -1,6 +1,7 @@
 //! Offers, claims and what is given back: by whom, and on what terms.
 
 use alloc::collections::BTreeMap;
+use alloc::vec;
 
 use super::*;
 use crate::completion::{Report, complete};
@@ -207,4 +208,98 @@ fn a_report_counts_once() {
     assert_eq!(complete(&mut unit, report(TOKEN)), Err(Refusal::Over(Status::Completed)));
     let queue = unit.queues.find(&"a.b".into()).expect("it was opened");
     assert_eq!(queue.completed, 1);
+}
+
+/// The worker that had the only slot reports, with two more in the line behind it.
+fn succession(transport: Transport) -> Unit {
+    let mut unit = unit(Work::Runtime("shell".into()), transport);
+    for _ in 0..2 {
+        let queue = "a.b".into();
+        let prepared = Prepared {
+            action: "a.b".into(),
+            definition: "1".into(),
+            work: Work::Runtime("shell".into()),
+            selector: BTreeMap::new(),
+            queue,
+            limit: Some(1),
+            policy: Policy::DEFAULT,
+            parameters: serde_json::Value::Null,
+        };
+        let submission = Submission { prepared, idempotency: None, retry_of: None };
+        submit(&mut unit, submission).expect("it stands in line");
+    }
+    let taken = succeed(&mut unit, &id("ada"), 1, Vec::new());
+    assert_eq!(taken.iter().map(|a| a.execution).collect::<Vec<_>>(), [ID]);
+    complete(&mut unit, report(TOKEN)).expect("it is the first report");
+    unit
+}
+
+fn announced(unit: Unit) -> bool {
+    let messages = unit.into_decision().messages;
+    messages.iter().any(|message| matches!(message, Message::Ready { .. }))
+}
+
+#[test]
+fn who_reports_takes_what_its_slot_lets_through() {
+    for transport in [Transport::Rabbitmq, Transport::Embedded] {
+        let mut unit = succession(transport);
+        let taken = succeed(&mut unit, &id("ada"), 1, vec![(id("ada"), 1)]);
+        assert_eq!(taken.iter().map(|a| a.execution).collect::<Vec<_>>(), [ExecutionId(2)]);
+        let second = unit.execution(ExecutionId(2)).expect("it is here");
+        assert_eq!((second.status, second.worker.clone()), (Status::Running, Some(id("ada"))));
+        let third = unit.execution(ExecutionId(3)).expect("it is here");
+        assert_eq!(third.status, Status::Queued, "there is one slot");
+        // Where work is assigned nobody is told of room that there is not.
+        assert_eq!(announced(unit), !transport.pushes());
+    }
+}
+
+#[test]
+fn whoever_takes_nothing_new_takes_nothing_in_place_of_what_ended() {
+    use WorkerState::{Dead, Draining, Suspect};
+    for (state, cordoned) in
+        [(Draining, false), (Dead, false), (Suspect, false), (WorkerState::Active, true)]
+    {
+        let mut unit = succession(Transport::Rabbitmq);
+        let row = unit.workers.edit(&"ada".into()).expect("she is here");
+        (row.state, row.cordoned) = (state, cordoned);
+        assert!(succeed(&mut unit, &id("ada"), 1, Vec::new()).is_empty(), "{state:?} {cordoned}");
+        assert!(announced(unit), "somebody else shall take it");
+    }
+    let mut unit = succession(Transport::Rabbitmq);
+    let former = WorkerId { incarnation: Incarnation(0), ..id("ada") };
+    assert!(succeed(&mut unit, &former, 1, Vec::new()).is_empty(), "another process has the name");
+}
+
+#[test]
+fn a_worker_takes_in_place_of_what_ended_only_what_would_be_assigned_to_it() {
+    // She had nine of nine, and he has none of one: his share is the smaller.
+    let mut unit = succession(Transport::Rabbitmq);
+    assert!(succeed(&mut unit, &id("ada"), 1, vec![(id("ada"), 9)]).is_empty());
+    assert!(announced(unit));
+    // He is busy.
+    let mut unit = succession(Transport::Rabbitmq);
+    let loads = vec![(id("ada"), 9), (id("bob"), 1)];
+    assert_eq!(succeed(&mut unit, &id("ada"), 1, loads).len(), 1);
+}
+
+#[test]
+fn what_is_assigned_at_once_is_announced_to_nobody_else() {
+    let mut unit = unit(Work::Runtime("shell".into()), Transport::Rabbitmq);
+    assign(&mut unit, Vec::new());
+    assert_eq!(unit.execution(ID).expect("it is here").status, Status::Offered);
+    assert!(!announced(unit));
+    let mut busy = self::unit(Work::Runtime("shell".into()), Transport::Rabbitmq);
+    assign(&mut busy, vec![(id("ada"), 9), (id("bob"), 1)]);
+    assert!(announced(busy), "the dispatcher does it when somebody has room");
+}
+
+#[test]
+fn room_is_what_those_who_take_work_have_left() {
+    let unit = unit(Work::Runtime("shell".into()), Transport::Rabbitmq);
+    let workers: Vec<Worker> = unit.workers.iter().cloned().collect();
+    assert_eq!(room(&workers, &[]), 10);
+    assert_eq!(room(&workers, &[(id("ada"), 8), (id("bob"), 3)]), 1);
+    let cordoned = workers.iter().cloned().map(|worker| Worker { cordoned: true, ..worker });
+    assert_eq!(room(&cordoned.collect::<Vec<_>>(), &[]), 0);
 }

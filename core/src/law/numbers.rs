@@ -1,11 +1,12 @@
 //! S24 and S29: the numbers in a row are those of the rows, and lines end.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 
 use super::{Change, Verdict, demand};
 use crate::catalogue::LawId::{S24, S29};
-use crate::id::QueueKey;
+use crate::id::{ExecutionId, QueueKey};
+use crate::snapshot::Snapshot;
 use crate::status::Status;
 
 /// S24: a queue counts as many ends and gives out as many places as there were.
@@ -52,6 +53,23 @@ pub(super) fn bounded(change: &Change<'_>) -> Verdict {
         let waiting = line.filter(|e| e.place.is_none() && e.attempt.0 == 0).count() as u64;
         let max = change.settings.max_queue_length;
         demand(S29, waiting <= max, || format!("{key}: {waiting} wait, and {max} may"))?;
+    }
+    Ok(())
+}
+
+/// S29: nothing goes that is not over, and nothing of a run that is open or not over.
+pub(super) fn dropped(before: &Snapshot, gone: &BTreeSet<ExecutionId>) -> Verdict {
+    for execution in gone.iter().filter_map(|id| before.execution(*id)) {
+        let id = execution.id;
+        demand(S29, execution.status.is_terminal(), || {
+            format!("{id} is {} and was dropped", execution.status)
+        })?;
+        let Some(run) = execution.parent() else { continue };
+        let over = before.execution(run).is_none_or(|run| run.status.is_terminal());
+        let closed = before.runs.get(&run).is_none_or(|row| !row.open);
+        demand(S29, over && closed, || format!("{id} was dropped, and its run {run} is open"))?;
+        let kept = before.execution(run).is_some() && !gone.contains(&run);
+        demand(S29, !kept, || format!("{id} was dropped, and its run {run} is kept"))?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 //! one thing, and that thing is seen.
 
 mod planted;
+mod seen;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec;

@@ -12,9 +12,9 @@ use crate::admission::{self, QueueFull};
 use crate::completion::{Report, complete};
 use crate::decision::Message;
 use crate::definition::{Prepared, Transport, Work};
-use crate::execution::{Ending, ExecutionInput, Idempotency};
+use crate::execution::{Cause, Ending, ExecutionInput, Idempotency, Refusal};
 use crate::id::{ExecutionId, FencingToken};
-use crate::policy::{Policy, RetryPolicy};
+use crate::policy::{OnLost, Policy, RetryPolicy};
 use crate::settings::Settings;
 use crate::snapshot::{Snapshot, Terms, Wanted};
 use crate::status::Status;
@@ -103,8 +103,19 @@ impl Line {
 
     /// Starts and ends what holds a slot.
     fn end(&mut self, id: u64, ending: Ending) -> Vec<Message> {
+        self.begin(id);
+        let (status, messages) = self.report(id, ending);
+        status.expect("it is its attempt");
+        messages
+    }
+
+    fn begin(&mut self, id: u64) {
         let worker = crate::id::WorkerId { name: "ada".into(), incarnation: Default::default() };
-        self.tell(id, ExecutionInput::Claim(Some(worker), Span::ZERO));
+        let margin = self.settings.run_margin;
+        self.tell(id, ExecutionInput::Claim(Some(worker), margin));
+    }
+
+    fn report(&mut self, id: u64, ending: Ending) -> (Result<Status, Refusal>, Vec<Message>) {
         let token = FencingToken(
             self.store.execution(ExecutionId(id)).expect("it is there").attempt.0.into(),
         );
@@ -116,9 +127,7 @@ impl Line {
             result: Value::Null,
             error: None,
         };
-        let (status, messages) = self.transact(|unit| complete(unit, report));
-        status.expect("it is its attempt");
-        messages
+        self.transact(|unit| complete(unit, report))
     }
 
     fn limit(&mut self, limit: Option<LimitOverride>) -> Vec<Message> {
@@ -309,4 +318,75 @@ fn a_submit_key_gives_one_execution() {
     assert_eq!(first, [Ok(Submitted::Created(id)), Ok(Submitted::Existing(id))]);
     assert_eq!(submit("x")[0], Ok(Submitted::Existing(id)));
     assert_eq!(submit("y")[0], Err(SubmitRefusal::KeyReused(id)));
+}
+
+/// The ends that are announced.
+fn ends(messages: &[Message]) -> Vec<(u64, Status)> {
+    let told = messages.iter().filter_map(|message| match message {
+        Message::Ended { execution, status } => Some((execution.0, *status)),
+        _ => None,
+    });
+    told.collect()
+}
+
+#[test]
+fn what_a_worker_reports_is_announced_once_however_often_it_says_so() {
+    let table = [
+        (Ending::Succeeded, Status::Completed),
+        (Ending::Failed, Status::Failed),
+        (Ending::FailedForGood, Status::Failed),
+        (Ending::TimedOut, Status::TimedOut),
+        (Ending::Cancelled, Status::Cancelled),
+    ];
+    for (ending, status) in table {
+        let mut line = Line::new(Some(1), 0);
+        line.submit(Some(1), 0).expect("it need not wait");
+        line.submit(Some(1), 0).expect("it may wait");
+        assert_eq!(ends(&line.end(1, ending)), [(1, status)], "{ending:?}");
+        let (again, messages) = line.report(1, ending);
+        assert_eq!((again, messages), (Err(Refusal::Over(status)), vec![]), "{ending:?}");
+    }
+    let mut line = Line::new(Some(1), 1);
+    assert_eq!(ends(&line.end(1, Ending::Failed)), [], "it is tried again, and not over");
+}
+
+#[test]
+fn an_end_that_no_worker_reports_is_announced_once_as_well() {
+    const FIRST: ExecutionId = ExecutionId(1);
+    const SECOND: ExecutionId = ExecutionId(2);
+    const MINUTE: Span = Span::from_secs(60);
+    type Act = fn(&mut Unit) -> Result<Status, Refusal>;
+    let cancel_first: Act = |unit| admission::cancel(unit, FIRST);
+    let cancel_second: Act = |unit| admission::cancel(unit, SECOND);
+    let wake_first: Act = |unit| sweep::wake(unit, FIRST);
+    let wake_second: Act = |unit| sweep::wake(unit, SECOND);
+    let lose: Act =
+        |unit| unit.tell(FIRST, &ExecutionInput::Lose(FencingToken(1), Cause::WorkerLost));
+    // what happens              to whom  it runs  after       act                            the end
+    let table: [(&str, ExecutionId, bool, Span, Act, Status); 6] = [
+        ("cancelled in the line", SECOND, false, Span::ZERO, cancel_second, Status::Cancelled),
+        ("cancelled with a slot", FIRST, false, Span::ZERO, cancel_first, Status::Cancelled),
+        ("waited too long", SECOND, true, MINUTE.times(60), wake_second, Status::Failed),
+        ("found no worker", FIRST, false, MINUTE.times(5), wake_first, Status::Failed),
+        ("ran past its time", FIRST, true, MINUTE.times(2), wake_first, Status::TimedOut),
+        ("lost for good", FIRST, true, Span::ZERO, lose, Status::Abandoned),
+    ];
+    for (what, id, runs, after, act, status) in table {
+        let mut line = Line::new(Some(1), 0);
+        for _ in [FIRST, SECOND] {
+            let mut prepared = prepared(Some(1), 0);
+            prepared.policy.timeout = Some(MINUTE);
+            prepared.policy.on_lost = OnLost::Abandon;
+            let submission = Submission { prepared, idempotency: None, retry_of: None };
+            line.transact(|unit| submit::submit(unit, submission)).0.expect("it may wait");
+        }
+        if runs {
+            line.begin(1);
+        }
+        line.now += after;
+        let (outcome, messages) = line.transact(act);
+        assert_eq!((outcome, ends(&messages)), (Ok(status), vec![(id.0, status)]), "{what}");
+        let (again, messages) = line.transact(act);
+        assert!(again.is_err() && ends(&messages).is_empty(), "{what}: {again:?} {messages:?}");
+    }
 }

@@ -135,6 +135,32 @@ impl Executions {
     }
 }
 
+impl Executions {
+    /// Takes a row out, with all that leads to it.
+    pub(crate) fn remove(&mut self, id: ExecutionId) {
+        let Some(row) = self.rows.remove(&id) else { return };
+        if let Some(idempotency) = &row.idempotency {
+            self.keys.remove(&idempotency.key);
+        }
+        if let Some(place) = row.place.clone() {
+            self.places.remove(&(place, id));
+        }
+        self.statuses.remove(&(row.status, id));
+        leave(&mut self.orders, &row.queue, row.order.map(|order| (order, id)));
+        leave(&mut self.lines, &row.queue, Some((row.order, id)));
+        leave(&mut self.holders, &row.queue, Some(id));
+    }
+}
+
+fn leave<T: Ord>(groups: &mut Groups<T>, queue: &QueueKey, member: Option<T>) {
+    if let (Some(group), Some(member)) = (groups.get_mut(queue), member) {
+        group.remove(&member);
+        if group.is_empty() {
+            groups.remove(queue);
+        }
+    }
+}
+
 const MIN: ExecutionId = ExecutionId(0);
 const MAX: ExecutionId = ExecutionId(u64::MAX);
 

@@ -1,6 +1,11 @@
 //! Rows of one table inside a unit of work, with what they were when they were loaded.
 
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use serde::de::Deserializer;
+use serde::ser::{Error, SerializeSeq, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::decision::Changed;
 use crate::execution::Execution;
@@ -71,6 +76,28 @@ enum Origin<R> {
     Touched(R),
     /// Not in the store yet.
     New,
+}
+
+/// As they were loaded: what has been decided on them since is not written down with them.
+impl<R: Row + Serialize> Serialize for Rows<R> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut rows = serializer.serialize_seq(Some(self.rows.len()))?;
+        for entry in self.rows.values() {
+            if !matches!(entry.origin, Origin::Loaded) {
+                return Err(S::Error::custom("a row was changed since it was loaded"));
+            }
+            rows.serialize_element(&entry.now)?;
+        }
+        rows.end()
+    }
+}
+
+impl<'de, R: Row + Deserialize<'de>> Deserialize<'de> for Rows<R> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut rows = Self::default();
+        Vec::<R>::deserialize(deserializer)?.into_iter().for_each(|row| rows.load(row));
+        Ok(rows)
+    }
 }
 
 impl<R: Row> Default for Rows<R> {

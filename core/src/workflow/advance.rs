@@ -16,6 +16,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::evaluate::{EvaluateError, Evaluator, References, Scope, TaskResult};
@@ -40,7 +41,7 @@ pub struct Program<'a> {
 }
 
 /// What was loaded about a run beside its rows.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Facts {
     /// The run's parameters. Shared, because they may be large and every decision needs them.
     pub parameters: Arc<Value>,

@@ -5,12 +5,14 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::definition::Prepared;
 use crate::id::{ActionRef, TaskName};
 use crate::status::Status;
 use crate::time::Timestamp;
+use crate::workflow::Graph;
 
 /// What an expression may refer to.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +36,7 @@ pub struct Scope<'a> {
 }
 
 /// What a finished task left behind.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskResult {
     /// How it ended.
     pub status: Status,
@@ -97,4 +99,13 @@ pub trait Evaluator {
     /// # Errors
     /// If the action is unknown or disabled, or a parameter is missing or of the wrong type.
     fn prepare(&self, action: &ActionRef, input: Value) -> Result<Prepared, EvaluateError>;
+}
+
+/// A pinned workflow, ready to be advanced.
+pub trait Workflow: Send + Sync {
+    /// Its graph.
+    fn graph(&self) -> &Graph;
+
+    /// What evaluates its expressions.
+    fn evaluator(&self) -> &dyn Evaluator;
 }

@@ -26,6 +26,8 @@ const PARKED: usize = 1_000;
 /// A hint that could not be carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParkedHint {
+    /// By which it is asked for, within this process.
+    pub id: u64,
     /// What it said.
     pub message: Message,
     /// Why it was put aside.
@@ -79,6 +81,23 @@ impl InprocBroker {
         self.lock().parked.iter().cloned().collect()
     }
 
+    /// Takes a hint that was put aside out of there, and publishes it again if it shall be replayed.
+    pub fn settle_parked(&self, id: u64, replay: bool) -> Option<ParkedHint> {
+        let mut state = self.lock();
+        let place = state.parked.iter().position(|hint| hint.id == id)?;
+        let hint = state.parked.remove(place)?;
+        if replay {
+            state.publish(hint.message.clone());
+        }
+        Some(hint)
+    }
+
+    /// How many hints wait for a worker process; nothing if it does not listen.
+    #[must_use]
+    pub fn waiting_for(&self, worker: &WorkerId) -> Option<usize> {
+        self.lock().boxes.get(&Address::Worker(worker.clone())).map(Mailbox::len)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic elsewhere cannot leave hints in a state that matters.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -129,7 +148,8 @@ impl State {
         if self.parked.len() == PARKED {
             self.parked.pop_front();
         }
-        self.parked.push_back(ParkedHint { message, reason });
+        let id = self.number();
+        self.parked.push_back(ParkedHint { id, message, reason });
     }
 }
 

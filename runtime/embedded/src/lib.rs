@@ -17,6 +17,7 @@ mod packed;
 #[cfg(test)]
 mod plan;
 mod query;
+mod retention;
 mod row;
 mod scan;
 mod shape;

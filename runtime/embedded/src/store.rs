@@ -6,7 +6,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool, SqliteTra
 use sqlx::{ConnectOptions, SqlStr};
 use sqlx_core::transaction::TransactionManager;
 use steadfast_core::{Span, Timestamp};
-use steadfast_services::port::{Load, Store, StoreError};
+use steadfast_services::port::{Load, Retained, Store, StoreError};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tracing::warn;
 
@@ -107,6 +107,10 @@ impl Store for EmbeddedStore {
         writer.begin().await?;
         let now = self.shared.clock.now();
         Ok(EmbeddedTransaction::begun(writer, now))
+    }
+
+    async fn retain(&self, keep: Span) -> Load<Retained> {
+        self.retain_some(keep).await
     }
 }
 

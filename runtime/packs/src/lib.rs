@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod catalog;
+mod compiled;
 pub mod definition;
 mod fields;
 mod members;
@@ -19,6 +20,7 @@ mod workflow;
 mod yaml;
 
 pub use catalog::{Catalog, Sources, load_standalone, read_standalone};
+pub use compiled::CompiledWorkflow;
 pub use definition::{
     Definition, Kind, OutputFormat, ParameterDelivery, ParameterFormat, ProcessSpec, RuntimeKind,
     WorkflowSpec, handler_runtime,

@@ -138,6 +138,19 @@ fn older_keys_stand_for_the_new_ones() {
 }
 
 #[test]
+fn a_list_runs_one_by_one_unless_it_says_otherwise() {
+    let window = |more: &str| {
+        let list = "tasks:\n- name: a\n  action: demo.noop\n  with_items: '{{ [1, 2] }}'\n";
+        let mut graph = graph_of(&format!("{list}{more}"));
+        let list = graph.tasks.remove(0).with_items.expect("it has a list");
+        (list.concurrency, list.batch_size)
+    };
+    assert_eq!(window(""), (1, 1));
+    assert_eq!(window("  concurrency: 4\n"), (4, 1));
+    assert_eq!(window("  batch_size: 2\n"), (1, 2));
+}
+
+#[test]
 fn scalars_are_what_yaml_1_2_says() {
     let text = "vars: {a: 0755, b: 0x1f, c: 1e3, d: yes, e: ~, f: !!str 5,\n  \
                 g: 18446744073709551615, h: -1, i: 1_000, j: 2026-11-21,\n  \

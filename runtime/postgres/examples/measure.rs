@@ -123,7 +123,10 @@ async fn insert(store: &PostgresStore, case: Case, client: u32) {
     let ids = tx.allocate(case.batch).await.expect("ids");
     touch_queue(&mut tx, case, client).await;
     let rows: Vec<Execution> = ids.map(|id| ready(id, client, now)).collect();
-    tx.apply(Batch::InsertExecutions(&rows)).await.expect("inserted");
+    let parameters = rows.iter().map(|row| (row.id, serde_json::json!({"n": row.id.0})));
+    let parameters: Vec<_> = parameters.collect();
+    let batch = Batch::InsertExecutionsWith(&rows, &parameters);
+    tx.apply(batch).await.expect("inserted");
     commit(tx).await;
 }
 
@@ -161,11 +164,11 @@ async fn complete(store: &PostgresStore, case: Case, client: u32, ids: &[Executi
         row.ended_at = Some(now);
         row.wake_at = None;
     }
-    tx.apply(Batch::UpdateExecutions(&rows)).await.expect("updated");
     let result = serde_json::json!({"stdout": "ok", "code": 0});
     let outcome = |id: &ExecutionId| (*id, Outcome { result: result.clone(), error: None });
     let outcomes: Vec<_> = ids.iter().map(outcome).collect();
-    tx.apply(Batch::InsertOutcomes(&outcomes)).await.expect("inserted");
+    let batch = Batch::UpdateExecutionsWith(&rows, &outcomes);
+    tx.apply(batch).await.expect("updated");
     commit(tx).await;
 }
 

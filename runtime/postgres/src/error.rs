@@ -135,7 +135,9 @@ pub(crate) enum Class {
     Contention,
     /// A row breaks a rule of the schema.
     Rule,
-    /// A lock or an answer did not come in time.
+    /// A lock did not come in time.
+    Locked,
+    /// An answer did not come in time.
     Late,
     /// The disk is full.
     Full,
@@ -187,7 +189,8 @@ impl Class {
         match state {
             "23505" => Self::Unique,
             "40001" | "40P01" => Self::Contention,
-            "55P03" | "57014" => Self::Late,
+            "55P03" => Self::Locked,
+            "57014" => Self::Late,
             "53100" => Self::Full,
             "25006" => Self::ReadOnly,
             "3D000" => Self::NoDatabase,
@@ -214,7 +217,8 @@ impl Class {
 pub(crate) fn store_error(error: &sqlx::Error) -> StoreError {
     let text = error.to_string();
     match Class::of(error) {
-        Class::Unique | Class::Contention => StoreError::Conflict(text),
+        // Somebody else is at the same rows: what they do is seen by deciding again.
+        Class::Unique | Class::Contention | Class::Locked => StoreError::Conflict(text),
         Class::Full => StoreError::Full(text),
         Class::Late
         | Class::Strained
@@ -249,7 +253,7 @@ mod tests {
             ("23502", Class::Rule),
             ("40001", Class::Contention),
             ("40P01", Class::Contention),
-            ("55P03", Class::Late),
+            ("55P03", Class::Locked),
             ("57014", Class::Late),
             ("53100", Class::Full),
             ("53300", Class::Strained),

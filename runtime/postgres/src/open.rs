@@ -12,11 +12,14 @@ use crate::error::OpenError;
 use crate::options::Options;
 
 /// The newest schema that this version knows.
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = 3;
 
 /// All migrations, by version. Each is one file and is run whole or not at all.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "tables", include_str!("../migrations/0001_tables.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "tables", include_str!("../migrations/0001_tables.sql")),
+    (2, "history", include_str!("../migrations/0002_history.sql")),
+    (3, "logs", include_str!("../migrations/0003_logs.sql")),
+];
 
 /// The first version of the server that is known to have everything that is used.
 const OLDEST_SERVER: i64 = 150_000;
@@ -88,7 +91,7 @@ async fn begin(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(|_| ())
 }
 
-async fn check_server(connection: &mut PgConnection, at: &str) -> Result<(), OpenError> {
+pub(crate) async fn check_server(connection: &mut PgConnection, at: &str) -> Result<(), OpenError> {
     let sql = "SELECT current_setting('server_version_num')::int8, \
                current_setting('server_version'), current_setting('server_encoding'), \
                current_setting('fsync')";
@@ -142,7 +145,7 @@ const FIRST: &str = "CREATE SCHEMA IF NOT EXISTS steadfast; \
      applied_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp())";
 
 /// The newest migration that was run; 0 if none was.
-async fn schema(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+pub(crate) async fn schema(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
     let known = "SELECT to_regclass('steadfast.migration') IS NOT NULL";
     let row = sqlx::raw_sql(known).fetch_one(&mut *connection).await?;
     if !row.try_get::<bool, _>(0)? {

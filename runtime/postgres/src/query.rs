@@ -28,18 +28,13 @@ use crate::table::worker::{WorkerDecoder, columns as worker};
 use crate::transaction::PostgresTransaction;
 
 /// An execution with its parameters and outcome.
-const VIEW: &str = concat!(
-    "SELECT ",
-    execution!(),
-    ", p.value, o.result, o.error FROM execution e \
-     LEFT JOIN execution_parameters p ON p.execution = e.id \
-     LEFT JOIN execution_outcome o ON o.execution = e.id WHERE "
-);
+const VIEW: &str =
+    concat!("SELECT ", execution!(), ", e.parameters, e.result, e.error FROM execution e WHERE ");
 
 const TASKS: &str = concat!(
     "SELECT ",
     execution!(),
-    ", o.error FROM execution e LEFT JOIN execution_outcome o ON o.execution = e.id \
+    ", e.error FROM execution e \
      WHERE e.run = $1 AND e.id + 0 > $2 ORDER BY e.id + 0 LIMIT $3"
 );
 
@@ -54,10 +49,10 @@ macro_rules! queue_view {
         concat!(
             "SELECT ",
             queue!(),
-            ", (SELECT count(*) FROM execution x WHERE x.status + 0 = 1 AND x.queue = q.key), \
-             (SELECT count(*) FROM execution x \
+            ", (SELECT count(*) FROM execution_live x WHERE x.status + 0 = 1 AND x.queue = q.key), \
+             (SELECT count(*) FROM execution_live x \
               WHERE x.status - 0 BETWEEN 2 AND 5 AND x.queue = q.key), \
-             (SELECT x.created_at FROM execution x \
+             (SELECT x.created_at FROM execution_live x \
               WHERE x.status + 0 = 1 AND x.queue = q.key ORDER BY x.line, x.id LIMIT 1) \
              FROM queue q ",
             $of,
@@ -69,7 +64,7 @@ macro_rules! queue_view {
 const WORKERS: &str = concat!(
     "SELECT ",
     worker!(),
-    ", (SELECT count(*) FROM execution x \
+    ", (SELECT count(*) FROM execution_live x \
         WHERE x.status - 0 BETWEEN 3 AND 5 AND x.worker = w.name AND x.incarnation = w.incarnation) \
      FROM worker w ORDER BY w.name"
 );
@@ -220,21 +215,77 @@ impl Query for PostgresStore {
     }
 }
 
-/// The statement for a page of executions. Each wanted status contributes its newest rows, found
-/// in an index in order, and the newest of those are the page.
+/// The statement for a page of executions. The living contribute their newest rows, and so does
+/// history for each wanted status, found in an index in order; the newest of those are the page.
 fn listing(filter: &ExecutionFilter) -> (String, Args) {
     let mut numbered = Numbered { args: Args::default(), count: 0 };
-    let mut arms = Vec::new();
-    if filter.statuses.is_empty() {
-        arms.push(arm(filter, None, &mut numbered));
+    let mut asked = Vec::new();
+    if let Some(parent) = filter.parent {
+        asked.push(format!("x.run = {}", numbered.int(parent.0)));
     }
-    for status in &filter.statuses {
-        arms.push(arm(filter, Some(*status), &mut numbered));
+    if let Some(action) = &filter.action {
+        asked.push(format!("x.action = {}", numbered.text(action.as_str())));
     }
+    let cursor = filter.cursor.map(|cursor| numbered.int(cursor.0.0));
     let limit = numbered.int(u64::from(filter.limit));
+    let mut arms = Vec::new();
+    let wanted: Vec<Option<Status>> = match filter.statuses.is_empty() {
+        true => vec![None],
+        false => filter.statuses.iter().copied().map(Some).collect(),
+    };
+    for status in wanted {
+        let live = arm_of_the_living(status, filter);
+        let filed = arm_of_history(status, filter);
+        for Arm { table, mut conditions, id } in [Some(live), filed].into_iter().flatten() {
+            conditions.extend(asked.iter().cloned());
+            conditions.extend(cursor.as_ref().map(|cursor| format!("{id} < {cursor}")));
+            let all = conditions.join(" AND ");
+            arms.push(format!(
+                "(SELECT x.id FROM {table} x WHERE {all} ORDER BY {id} DESC LIMIT {limit})"
+            ));
+        }
+    }
     let ids = arms.join(" UNION ");
     let page = format!("SELECT id FROM ({ids}) a ORDER BY id DESC LIMIT {limit}");
     (format!("{VIEW} e.id = ANY(ARRAY({page})) ORDER BY e.id DESC"), numbered.args)
+}
+
+/// Where the rows of a listing are: in which table, by which conditions, in which order. Whatever
+/// narrows the listing has an index in the order of `id + 0`; see the migration. Codes stand in the
+/// text, since partial indexes are found by them.
+struct Arm {
+    table: &'static str,
+    conditions: Vec<String>,
+    id: &'static str,
+}
+
+fn arm_of_the_living(status: Option<Status>, filter: &ExecutionFilter) -> Arm {
+    let mut conditions = vec![String::from("true")];
+    let mut narrow = filter.parent.is_some();
+    if let Some(status) = status {
+        conditions.push(format!("x.status = {}", status.code()));
+        // What there is little of is sorted; the rest is dense among the newest.
+        let few = match status {
+            status if status.has_live_attempt() => Some("x.status - 0 BETWEEN 3 AND 5"),
+            Status::Requested | Status::Backoff => Some("x.status + 0 IN (0, 6)"),
+            _ => None,
+        };
+        narrow |= few.is_some();
+        conditions.extend(few.map(String::from));
+    }
+    Arm { table: "execution_live", conditions, id: if narrow { "x.id + 0" } else { "x.id" } }
+}
+
+/// History has nothing that is not over.
+fn arm_of_history(status: Option<Status>, filter: &ExecutionFilter) -> Option<Arm> {
+    if status.is_some_and(|status| !status.is_terminal()) {
+        return None;
+    }
+    let mut conditions = vec![String::from("x.filed >= 1")];
+    conditions.extend(status.map(|status| format!("x.status = {}", status.code())));
+    let rare = status.is_some_and(|status| status != Status::Completed);
+    let narrow = filter.parent.is_some() || filter.action.is_some() || rare;
+    Some(Arm { table: "execution", conditions, id: if narrow { "x.id + 0" } else { "x.id" } })
 }
 
 /// Arguments that know their numbers.
@@ -258,25 +309,4 @@ impl Numbered {
         self.count += 1;
         format!("${}", self.count)
     }
-}
-
-fn arm(filter: &ExecutionFilter, status: Option<Status>, numbered: &mut Numbered) -> String {
-    let mut conditions = vec![String::from("true")];
-    // Whatever narrows the listing has an index in this order; see the migration.
-    let narrow = filter.parent.is_some() || filter.action.is_some() || status.is_some();
-    let id = if narrow { "x.id + 0" } else { "x.id" };
-    if let Some(parent) = filter.parent {
-        conditions.push(format!("x.run = {}", numbered.int(parent.0)));
-    }
-    if let Some(action) = &filter.action {
-        conditions.push(format!("x.action = {}", numbered.text(action.as_str())));
-    }
-    if let Some(status) = status {
-        conditions.push(format!("x.status = {}", numbered.int(status.code())));
-    }
-    if let Some(cursor) = filter.cursor {
-        conditions.push(format!("{id} < {}", numbered.int(cursor.0.0)));
-    }
-    let (conditions, limit) = (conditions.join(" AND "), numbered.int(u64::from(filter.limit)));
-    format!("(SELECT x.id FROM execution x WHERE {conditions} ORDER BY {id} DESC LIMIT {limit})")
 }

@@ -46,6 +46,11 @@ impl<'r> Reader<'r> {
         text::read(text).ok_or_else(broken).map(Some)
     }
 
+    /// Bytes, as they are.
+    pub(crate) fn bytes(&mut self) -> Load<&'r [u8]> {
+        self.take()
+    }
+
     /// A number or nothing.
     pub(crate) fn opt_int(&mut self) -> Load<Option<u64>> {
         Ok(self.opt_signed()?.map(i64::cast_unsigned))

@@ -15,7 +15,7 @@ use steadfast_services::port::{Commit, Committed, Load, StoreError};
 use tokio::time::timeout;
 use tracing::debug;
 
-use crate::args::Args;
+use crate::args::{Args, Sent};
 use crate::error::{Class, failed_commit, store_error};
 use crate::options::Options;
 
@@ -215,10 +215,18 @@ impl Session {
 
     /// The rows that a statement finds.
     pub(crate) async fn rows(&mut self, sql: SqlStr, args: Args) -> Load<Vec<PgRow>> {
-        let args = args.finish()?;
+        let sent = args.finish(sql)?;
         let patience = self.patience;
         let connection = self.enter()?;
-        let query = sqlx::query_with(sql, args).persistent(false).fetch_all(&mut **connection);
+        let query = async {
+            match sent {
+                Sent::Whole(sql) => sqlx::raw_sql(sql).fetch_all(&mut **connection).await,
+                Sent::Parts(sql, args) => {
+                    let query = sqlx::query_with(sql, args).persistent(false);
+                    query.fetch_all(&mut **connection).await
+                }
+            }
+        };
         match timeout(patience, query).await.unwrap_or_else(|_| Err(late())) {
             Ok(rows) => {
                 self.state = State::Open;
@@ -230,10 +238,18 @@ impl Session {
 
     /// How many rows a statement wrote.
     pub(crate) async fn execute(&mut self, sql: SqlStr, args: Args) -> Load<u64> {
-        let args = args.finish()?;
+        let sent = args.finish(sql)?;
         let patience = self.patience;
         let connection = self.enter()?;
-        let query = sqlx::query_with(sql, args).persistent(false).execute(&mut **connection);
+        let query = async {
+            match sent {
+                Sent::Whole(sql) => sqlx::raw_sql(sql).execute(&mut **connection).await,
+                Sent::Parts(sql, args) => {
+                    let query = sqlx::query_with(sql, args).persistent(false);
+                    query.execute(&mut **connection).await
+                }
+            }
+        };
         match timeout(patience, query).await.unwrap_or_else(|_| Err(late())) {
             Ok(done) => {
                 self.state = State::Open;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use sqlx::postgres::PgPool;
-use steadfast_services::port::{Load, Store};
+use steadfast_core::Span;
+use steadfast_services::port::{Load, Retained, Store};
 
 use crate::error::OpenError;
 use crate::ids::Ids;
@@ -46,6 +47,11 @@ impl PostgresStore {
         self.shared.pool.close().await;
     }
 
+    /// A transaction that may write.
+    pub(crate) async fn session(&self) -> Load<Session> {
+        Session::write(&self.shared.pool, &self.shared.beginnings).await
+    }
+
     /// A transaction that sees one moment and writes nothing.
     pub(crate) async fn snapshot(&self) -> Load<Session> {
         Session::read(&self.shared.pool, &self.shared.beginnings).await
@@ -56,7 +62,11 @@ impl Store for PostgresStore {
     type Tx = PostgresTransaction;
 
     async fn begin(&self, _purpose: &'static str) -> Load<PostgresTransaction> {
-        let session = Session::write(&self.shared.pool, &self.shared.beginnings).await?;
+        let session = self.session().await?;
         Ok(PostgresTransaction::begun(session, Arc::clone(&self.shared.ids)))
+    }
+
+    async fn retain(&self, keep: Span) -> Load<Retained> {
+        self.retain_some(keep).await
     }
 }

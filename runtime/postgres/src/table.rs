@@ -10,7 +10,7 @@ pub(crate) mod worker;
 use sqlx::postgres::PgRow;
 use steadfast_services::port::Load;
 
-use crate::args::Columns;
+use crate::args::{Args, Columns, Shape};
 use crate::row::Reader;
 
 /// A column: its name, and the type of the array that it is sent as.
@@ -28,7 +28,17 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const fn array(self) -> &'static str {
+    /// The type of one cell.
+    pub(crate) const fn cell(self) -> &'static str {
+        match self {
+            Self::Int => "int8",
+            Self::Text => "text",
+            Self::Flag => "bool",
+        }
+    }
+
+    /// The type of many.
+    pub(crate) const fn array(self) -> &'static str {
         match self {
             Self::Int => "int8[]",
             Self::Text => "text[]",
@@ -53,10 +63,17 @@ pub(crate) trait Table {
     fn bind_insert(row: &Self::Row, columns: &mut Columns);
 
     /// Adds any number of rows.
-    fn insert() -> String {
+    fn insert(rows: &[Self::Row]) -> (String, Args) {
+        let mut columns = Columns::default();
+        for row in rows {
+            Self::bind_insert(row, &mut columns);
+            columns.end_row();
+        }
         let names: Vec<&str> = Self::FIELDS.iter().map(|(name, _)| *name).collect();
-        let (names, arrays) = (names.join(", "), arrays(Self::FIELDS));
-        format!("INSERT INTO {} ({names}) SELECT * FROM UNNEST({arrays})", Self::TABLE)
+        let Shape { args, cells, from } = columns.shape(Self::FIELDS, 1);
+        let from = from.map(|from| format!(" FROM {from}")).unwrap_or_default();
+        let (names, cells) = (names.join(", "), cells.join(", "));
+        (format!("INSERT INTO {} ({names}) SELECT {cells}{from}", Self::TABLE), args)
     }
 }
 
@@ -71,29 +88,33 @@ pub(crate) trait Versioned: Table {
     fn bind_update(row: &Self::Row, columns: &mut Columns);
 
     /// Changes any number of rows that are at the version before.
-    fn update() -> String {
-        let names: Vec<&str> = Self::CHANGED.iter().map(|(name, _)| *name).collect();
-        let table = Self::TABLE;
-        let set: Vec<String> =
-            names[Self::KEY..].iter().map(|name| format!("{name} = v.{name}")).collect();
-        let keys: Vec<String> =
-            names[..Self::KEY].iter().map(|name| format!("{table}.{name} = v.{name}")).collect();
-        format!(
-            "UPDATE {table} SET {} FROM UNNEST({}) AS v ({}) \
-             WHERE {} AND {table}.version = v.version - 1",
-            set.join(", "),
-            arrays(Self::CHANGED),
-            names.join(", "),
-            keys.join(" AND "),
-        )
+    fn update(rows: &[Self::Row]) -> (String, Args) {
+        let mut columns = Columns::default();
+        for row in rows {
+            Self::bind_update(row, &mut columns);
+            columns.end_row();
+        }
+        change(Self::TABLE, Self::CHANGED, Self::KEY, columns)
     }
 }
 
-fn arrays(fields: &[Field]) -> String {
-    let numbered = fields.iter().zip(1..);
-    let all: Vec<String> =
-        numbered.map(|((_, kind), number)| format!("${number}::{}", kind.array())).collect();
-    all.join(", ")
+/// An update of rows of `table` that are at the version before: the first `key` fields are the key,
+/// and the one after them is the version.
+pub(crate) fn change(
+    table: &str,
+    fields: &[Field],
+    key: usize,
+    columns: Columns,
+) -> (String, Args) {
+    let Shape { args, cells, from } = columns.shape(fields, key);
+    let cell = |(field, cell): (&Field, &String)| format!("{} = {cell}", field.0);
+    let named = fields.iter().zip(&cells);
+    let set: Vec<String> = named.clone().skip(key).map(cell).collect();
+    let keys: Vec<String> =
+        named.take(key).map(|((name, _), cell)| format!("t.{name} = {cell}")).collect();
+    let from = from.map(|from| format!(" FROM {from}")).unwrap_or_default();
+    let (set, keys, version) = (set.join(", "), keys.join(" AND "), &cells[key]);
+    (format!("UPDATE {table} t SET {set}{from} WHERE {keys} AND t.version = {version} - 1"), args)
 }
 
 /// What rows are read into, one after the other.
@@ -131,11 +152,22 @@ mod tests {
     }
 
     #[test]
-    fn a_change_sets_everything_but_its_key() {
-        let update = visit::Visits::update();
-        assert!(update.contains("SET version = v.version, state = v.state"), "{update}");
-        let condition = "WHERE visit.run = v.run AND visit.task = v.task \
-                         AND visit.occurrence = v.occurrence AND visit.version = v.version - 1";
-        assert!(update.ends_with(condition), "{update}");
+    fn a_change_sets_everything_but_its_key_and_sends_only_what_differs() {
+        use steadfast_core::workflow::Visit;
+        use steadfast_core::{ExecutionId, TaskKey};
+        let visit = |occurrence| {
+            let run = ExecutionId(1);
+            Visit::new(TaskKey { run, task: "t".into(), occurrence }, 1)
+        };
+        let (many, _) = visit::Visits::update(&[visit(0), visit(1)]);
+        let start =
+            "UPDATE visit_live t SET version = $4::int8, state = $5::int8, status = NULL::int8";
+        assert!(many.starts_with(start), "{many}");
+        let end = "FROM UNNEST($1::int8[], $2::text[], $3::int8[]) AS v (run, task, occurrence) \
+                   WHERE t.run = v.run AND t.task = v.task \
+                   AND t.occurrence = v.occurrence AND t.version = $4::int8 - 1";
+        assert!(many.ends_with(end), "{many}");
+        let (one, _) = visit::Visits::update(&[visit(0)]);
+        assert!(one.ends_with("AND t.version = $4::int8 - 1") && !one.contains("UNNEST"), "{one}");
     }
 }

@@ -1,5 +1,7 @@
 //! A transaction: row locks, and statements that each see what was committed before them.
 
+mod executions;
+
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,16 +20,14 @@ use steadfast_services::port::{
     Batch, Commit, Held, Load, Pointer, StoreError, Transaction, VisitResult,
 };
 
-use crate::args::{Args, Columns};
+use crate::args::Args;
 use crate::ids::{Ids, blocks};
 use crate::row::Reader;
 use crate::scan;
 use crate::session::Session;
-use crate::table::execution::{
-    ExecutionDecoder, Executions, HeldDecoder, LoadDecoder, PointerDecoder,
-};
+use crate::table::execution::{ExecutionDecoder, HeldDecoder, LoadDecoder, PointerDecoder};
 use crate::table::payload::{
-    ErrorDecoder, ItemDecoder, Items, Outcomes, Parameters, ParametersDecoder, VisitResultDecoder,
+    ErrorDecoder, ItemDecoder, Items, ParametersDecoder, VisitResultDecoder,
 };
 use crate::table::queue::{OccupancyDecoder, QueueDecoder, Queues};
 use crate::table::run::{RunDecoder, Runs};
@@ -37,15 +37,19 @@ use crate::table::{Decoder, Table, Versioned};
 
 /// A transaction of the [`PostgresStore`](crate::PostgresStore). Dropping it rolls it back.
 pub struct PostgresTransaction {
-    session: Session,
+    pub(crate) session: Session,
     ids: Arc<Ids>,
+    /// What [`Transaction::allocate`] answered last: nobody else has these identities.
+    pub(crate) drawn: Range<u64>,
 }
 
 const PUT_NOTE: &str = "INSERT INTO note (key, value) VALUES ($1, $2) \
                         ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+/// Those that are there are seen again, which is not written down more than once in an hour.
 const PUT_DEFINITIONS: &str = "INSERT INTO definition (hash, body) \
-                               SELECT * FROM UNNEST($1::text[], $2::text[]) \
-                               ON CONFLICT (hash) DO NOTHING";
+     SELECT * FROM UNNEST($1::text[], $2::text[]) \
+     ON CONFLICT (hash) DO UPDATE SET seen_at = excluded.seen_at \
+     WHERE definition.seen_at < excluded.seen_at - 3600000000";
 const DRAW_BLOCKS: &str = "SELECT nextval('execution_id') FROM generate_series(1, $1)";
 
 /// How often blocks of identities are drawn again because somebody drew one between. It takes
@@ -54,11 +58,11 @@ const DRAWS: u32 = 20;
 
 /// The most rows in one statement: what it takes to plan and to send one stays moderate, and no
 /// array comes near the largest that PostgreSQL takes.
-const MOST: usize = 10_000;
+pub(crate) const MOST: usize = 10_000;
 
 impl PostgresTransaction {
     pub(crate) const fn begun(session: Session, ids: Arc<Ids>) -> Self {
-        Self { session, ids }
+        Self { session, ids, drawn: 0..0 }
     }
 
     /// Writes a note.
@@ -100,13 +104,8 @@ impl PostgresTransaction {
     /// Rows that must not be there yet.
     async fn insert<T: Table>(&mut self, rows: &[T::Row]) -> Load<()> {
         for chunk in rows.chunks(MOST) {
-            let mut columns = Columns::default();
-            for row in chunk {
-                T::bind_insert(row, &mut columns);
-                columns.end_row();
-            }
-            let sql = AssertSqlSafe(T::insert()).into_sql_str();
-            self.session.execute(sql, columns.into_args()).await?;
+            let (sql, args) = T::insert(chunk);
+            self.session.execute(AssertSqlSafe(sql).into_sql_str(), args).await?;
         }
         Ok(())
     }
@@ -114,23 +113,23 @@ impl PostgresTransaction {
     /// Rows that must be at the version before.
     async fn update<T: Versioned>(&mut self, rows: &[T::Row]) -> Load<()> {
         for chunk in rows.chunks(MOST) {
-            let mut columns = Columns::default();
-            for row in chunk {
-                T::bind_update(row, &mut columns);
-                columns.end_row();
-            }
-            let sql = AssertSqlSafe(T::update()).into_sql_str();
-            let written = self.session.execute(sql, columns.into_args()).await?;
-            let wanted = chunk.len() as u64;
-            if written != wanted {
-                let stale = wanted.saturating_sub(written);
-                let reason = format!("{stale} of {wanted} {} rows have moved on", T::NAME);
-                // PostgreSQL sees nothing wrong with that; this transaction is over all the same.
-                self.session.refuse(StoreError::Conflict(reason.clone()));
-                return Err(StoreError::Conflict(reason));
-            }
+            let (sql, args) = T::update(chunk);
+            let written = self.session.execute(AssertSqlSafe(sql).into_sql_str(), args).await?;
+            self.require(chunk.len(), written, T::NAME)?;
         }
         Ok(())
+    }
+
+    /// All rows were written, or nothing of this transaction is.
+    fn require(&mut self, wanted: usize, written: u64, name: &str) -> Load<()> {
+        let missing = (wanted as u64).saturating_sub(written);
+        if missing == 0 {
+            return Ok(());
+        }
+        let reason = format!("{missing} of {wanted} {name} rows have moved on or are taken");
+        // PostgreSQL sees nothing wrong with that; this transaction is over all the same.
+        self.session.refuse(StoreError::Conflict(reason.clone()));
+        Err(StoreError::Conflict(reason))
     }
 }
 
@@ -141,6 +140,7 @@ impl Transaction for PostgresTransaction {
 
     async fn allocate(&mut self, count: u32) -> Load<Range<u64>> {
         if let Some(ids) = self.ids.take(count) {
+            self.drawn = ids.clone();
             return Ok(ids);
         }
         for _ in 0..DRAWS {
@@ -149,6 +149,7 @@ impl Transaction for PostgresTransaction {
             let starts = rows.iter().map(|row| Reader::new(row).int());
             let starts: Vec<u64> = starts.collect::<Load<_>>()?;
             if let Some(ids) = self.ids.refill(&starts, count) {
+                self.drawn = ids.clone();
                 return Ok(ids);
             }
         }
@@ -192,16 +193,17 @@ impl Transaction for PostgresTransaction {
     }
 
     async fn runs(&mut self, ids: &[ExecutionId]) -> Load<Vec<Run>> {
-        self.fetch::<RunDecoder>(scan::RUNS, id_args(ids)).await
+        self.both::<RunDecoder>(ids, scan::RUNS, scan::FILED_RUNS, |run| run.execution).await
     }
 
     async fn executions(&mut self, ids: &[ExecutionId]) -> Load<Vec<Execution>> {
-        self.fetch::<ExecutionDecoder>(scan::EXECUTIONS, id_args(ids)).await
+        self.both::<ExecutionDecoder>(ids, scan::EXECUTIONS, scan::FILED, |row| row.id).await
     }
 
     async fn executions_by_key(&mut self, keys: &[String]) -> Load<Vec<Execution>> {
-        let args = Args::default().texts(keys.iter().map(String::as_str));
-        self.fetch::<ExecutionDecoder>(scan::BY_KEY, args).await
+        let args = || Args::default().texts(keys.iter().map(String::as_str));
+        self.session.execute(SqlStr::from_static(scan::LOCK_KEYS), args()).await?;
+        self.fetch::<ExecutionDecoder>(scan::BY_KEY, args()).await
     }
 
     async fn ready(&mut self, runtimes: &BTreeSet<Runtime>, limit: u32) -> Load<Vec<Execution>> {
@@ -244,7 +246,9 @@ impl Transaction for PostgresTransaction {
         &mut self,
         ids: &[ExecutionId],
     ) -> Load<Vec<(ExecutionId, serde_json::Value)>> {
-        self.fetch::<ParametersDecoder>(scan::PARAMETERS, id_args(ids)).await
+        let (live, filed) = (scan::PARAMETERS, scan::FILED_PARAMETERS);
+        let rows = self.both::<ParametersDecoder>(ids, live, filed, |row| row.0).await?;
+        Ok(rows.into_iter().filter_map(|(id, value)| Some((id, value?))).collect())
     }
 
     async fn errors(&mut self, ids: &[ExecutionId]) -> Load<Vec<(ExecutionId, String)>> {
@@ -264,7 +268,8 @@ impl Transaction for PostgresTransaction {
     }
 
     async fn pointers(&mut self, ids: &[ExecutionId]) -> Load<Vec<Pointer>> {
-        self.fetch::<PointerDecoder>(scan::POINTERS, id_args(ids)).await
+        let (live, filed) = (scan::POINTERS, scan::FILED_POINTERS);
+        self.both::<PointerDecoder>(ids, live, filed, |row| row.execution).await
     }
 
     async fn find_due(&mut self, now: Timestamp, limit: u32) -> Load<Vec<Pointer>> {
@@ -313,12 +318,14 @@ impl Transaction for PostgresTransaction {
             Batch::UpdateQueues(rows) => self.update::<Queues>(rows).await,
             Batch::InsertRuns(rows) => self.insert::<Runs>(rows).await,
             Batch::UpdateRuns(rows) => self.update::<Runs>(rows).await,
-            Batch::InsertExecutions(rows) => self.insert::<Executions>(rows).await,
-            Batch::UpdateExecutions(rows) => self.update::<Executions>(rows).await,
+            Batch::InsertExecutions(rows) => self.insert_executions(rows, &[]).await,
+            Batch::InsertExecutionsWith(rows, more) => self.insert_executions(rows, more).await,
+            Batch::UpdateExecutions(rows) => self.update_executions(rows, &[]).await,
+            Batch::UpdateExecutionsWith(rows, more) => self.update_executions(rows, more).await,
             Batch::InsertVisits(rows) => self.insert::<Visits>(rows).await,
             Batch::UpdateVisits(rows) => self.update::<Visits>(rows).await,
-            Batch::InsertParameters(rows) => self.insert::<Parameters>(rows).await,
-            Batch::InsertOutcomes(rows) => self.insert::<Outcomes>(rows).await,
+            Batch::InsertParameters(rows) => self.insert_parameters(rows).await,
+            Batch::InsertOutcomes(rows) => self.insert_outcomes(rows).await,
             Batch::InsertItems(rows) => self.insert::<Items>(rows).await,
         }
     }

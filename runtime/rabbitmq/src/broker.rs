@@ -1,5 +1,6 @@
 //! The port: publishing, and beginning to consume.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,12 +10,12 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{debug, warn};
 
 use crate::backoff::any_number;
-use crate::envelope::Envelope;
-use crate::letter::Letter;
+use crate::envelope;
+use crate::letter::{Letter, is_shared};
 use crate::link::Link;
 use crate::options::Options;
 use crate::problem::Problem;
-use crate::session::Fate;
+use crate::session::{Fate, Session};
 use crate::subscription::RabbitSubscription;
 use crate::topology::{Item, Names, key_of};
 
@@ -34,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) link: Link,
     pub(crate) counters: Counters,
     ids: Ids,
+    /// Who looks at parked messages, one at a time.
+    looking: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -91,7 +94,8 @@ impl RabbitBroker {
         let names = Names::new(&options);
         let link = Link::start(options.clone(), names.clone(), stop.clone());
         let ids = Ids { process: any_number(), next: AtomicU64::new(1) };
-        let shared = Shared { options, names, link, counters: Counters::default(), ids };
+        let (counters, looking) = Default::default();
+        let shared = Shared { options, names, link, counters, ids, looking };
         Ok(Self { shared: Arc::new(shared), _stop: Arc::new(stop.drop_guard()) })
     }
 
@@ -133,6 +137,31 @@ impl RabbitBroker {
         }
     }
 
+    pub(crate) fn session(&self) -> Result<Arc<Session>, Problem> {
+        self.shared.link.session()
+    }
+
+    pub(crate) async fn session_soon(&self) -> Result<Arc<Session>, Problem> {
+        self.shared.link.session_within(self.shared.options.connect_timeout).await
+    }
+
+    pub(crate) fn names(&self) -> &Names {
+        &self.shared.names
+    }
+
+    pub(crate) fn looking(&self) -> &tokio::sync::Mutex<()> {
+        &self.shared.looking
+    }
+
+    pub(crate) fn new_id(&self) -> String {
+        self.shared.new_id()
+    }
+
+    /// How long an answer is waited for.
+    pub(crate) fn patience(&self) -> std::time::Duration {
+        self.shared.options.confirm_timeout
+    }
+
     /// The queue of a topic.
     fn item(&self, topic: &Topic) -> Item {
         let names = &self.shared.names;
@@ -150,16 +179,25 @@ impl RabbitBroker {
         }
     }
 
+    /// What a commit gave rise to. What has one receiver goes in one letter, since a letter costs the
+    /// broker far more than what is in it; work that receivers share goes message by message.
     fn letters(&self, after: &Committed, messages: Vec<Message>) -> Vec<Letter> {
-        let mut letters = Vec::with_capacity(messages.len());
+        let mut addressed: BTreeMap<String, Vec<Message>> = BTreeMap::new();
         for message in messages {
-            let envelope = Envelope::new(self.shared.new_id(), after.at(), message);
-            match Letter::hint(&self.shared.names, &envelope) {
-                Some(letter) => letters.push(letter),
-                // Nobody can listen under such a name either.
-                None => {
-                    Counters::add(&self.shared.counters.unroutable, 1);
-                    warn!(key = key_of(&envelope.message), "a name is too long for the broker");
+            addressed.entry(key_of(&message)).or_default().push(message);
+        }
+        let mut letters = Vec::with_capacity(addressed.len());
+        for (key, messages) in addressed {
+            let is_shared = messages.first().is_some_and(is_shared);
+            for some in messages.chunks(if is_shared { 1 } else { envelope::MOST }) {
+                let id = self.shared.new_id();
+                match Letter::hints(&self.shared.names, &id, after.at(), some.to_vec()) {
+                    Some(letter) => letters.push(letter),
+                    // Nobody can listen under such a name either.
+                    None => {
+                        Counters::add(&self.shared.counters.unroutable, some.len());
+                        warn!(key, "a name is too long for the broker");
+                    }
                 }
             }
         }
@@ -191,16 +229,17 @@ impl Broker for RabbitBroker {
         for (letter, fate) in letters.iter().zip(&fates) {
             match fate {
                 Fate::Taken => {}
-                Fate::Refused => refused += 1,
+                Fate::Refused => refused += letter.carries,
                 Fate::Returned if letter.key.starts_with("worker.") => {
                     debug!(key = letter.key, "nobody listens");
-                    nobody += 1;
+                    nobody += letter.carries;
                 }
-                Fate::Returned => missing += 1,
+                Fate::Returned => missing += letter.carries,
             }
         }
         let counters = &self.shared.counters;
-        Counters::add(&counters.published, letters.len() - refused - missing - nobody);
+        let all: usize = letters.iter().map(|letter| letter.carries).sum();
+        Counters::add(&counters.published, all - refused - missing - nobody);
         Counters::add(&counters.unroutable, missing + nobody);
         if refused + missing == 0 {
             return Ok(Published::by_broker());
@@ -211,7 +250,7 @@ impl Broker for RabbitBroker {
             session.doubted.notify_one();
             "their queue was missing; it is declared again"
         };
-        Err(Problem::Refused { refused: refused + missing, all: letters.len(), why }.into())
+        Err(Problem::Refused { refused: refused + missing, all, why }.into())
     }
 
     async fn subscribe(&self, topic: Topic) -> Result<RabbitSubscription, StoreError> {

@@ -4,8 +4,14 @@ use serde::{Deserialize, Serialize};
 use steadfast_core::Timestamp;
 use steadfast_core::decision::Message;
 
-/// The only version that this program writes, and reads.
+/// The version with one message.
 pub(crate) const VERSION: u32 = 1;
+
+/// The version with several messages for one address.
+pub(crate) const SEVERAL: u32 = 2;
+
+/// How many messages go into one envelope at the most. The body stays far below the size of a frame.
+pub(crate) const MOST: usize = 256;
 
 /// What the body of a message is said to be.
 pub(crate) const CONTENT_TYPE: &str = "application/json";
@@ -34,11 +40,58 @@ pub enum Unreadable {
     #[error("the body is not an envelope: {0}")]
     Garbage(String),
     /// The body is an envelope of another version.
-    #[error("envelope version {0} is not known; this program reads version {VERSION}")]
+    #[error("envelope version {0} is not known; this program reads {VERSION} and {SEVERAL}")]
     Version(u64),
     /// The envelope is fine, and what it carries is not.
     #[error("the message in the envelope cannot be understood: {0}")]
     Message(String),
+}
+
+/// Several hints that travel together, in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Several {
+    version: u32,
+    id: String,
+    at: Timestamp,
+    messages: Vec<Message>,
+}
+
+/// The body of a message that says all of `messages`. A single one is written as older programs read
+/// it.
+///
+/// # Panics
+///
+/// Never: an envelope has nothing that JSON cannot express.
+pub(crate) fn encode(id: &str, at: Timestamp, mut messages: Vec<Message>) -> Vec<u8> {
+    let id = id.to_owned();
+    match messages.len() {
+        1 => Envelope::new(id, at, messages.remove(0)).encode(),
+        _ => serde_json::to_vec(&Several { version: SEVERAL, id, at, messages })
+            .expect("an envelope is plain data"),
+    }
+}
+
+/// Reads the body of a message, of either version.
+///
+/// # Errors
+///
+/// [`Unreadable`], saying what is wrong with it.
+pub(crate) fn decode(
+    content_type: Option<&str>,
+    body: &[u8],
+) -> Result<(Timestamp, Vec<Message>), Unreadable> {
+    match Envelope::decode(content_type, body) {
+        Ok(envelope) => Ok((envelope.at, vec![envelope.message])),
+        Err(Unreadable::Version(version)) if version == u64::from(SEVERAL) => {
+            let read: Result<Several, _> = serde_json::from_slice(body);
+            let several = read.map_err(|error| Unreadable::Message(error.to_string()))?;
+            if several.messages.is_empty() {
+                return Err(Unreadable::Message(String::from("it has no messages")));
+            }
+            Ok((several.at, several.messages))
+        }
+        Err(other) => Err(other),
+    }
 }
 
 /// Of an unknown envelope, only this may be relied on.
@@ -141,11 +194,29 @@ mod tests {
         assert!(matches!(read(""), Unreadable::Garbage(_)));
         assert!(matches!(read("\u{0}\u{1}"), Unreadable::Garbage(_)));
         assert!(matches!(read(r#"{"id":"x"}"#), Unreadable::Garbage(_)));
-        assert_eq!(read(r#"{"version":2,"news":[]}"#), Unreadable::Version(2));
+        assert_eq!(read(r#"{"version":3,"news":[]}"#), Unreadable::Version(3));
         let kind = r#"{"version":1,"id":"x","at":0,"message":{"dance":1}}"#;
         assert!(matches!(read(kind), Unreadable::Message(text) if text.contains("dance")));
         let plain = Envelope::decode(Some("text/plain"), b"{}").expect_err("unreadable");
         assert_eq!(plain, Unreadable::ContentType(String::from("text/plain")));
+    }
+
+    #[test]
+    fn several_messages_travel_together() {
+        let messages = vec![Message::Advance(ExecutionId(4)), Message::Advance(ExecutionId(5))];
+        let body = encode("a-1", Timestamp::from_micros(5), messages.clone());
+        let golden = r#"{"version":2,"id":"a-1","at":5,"messages":[{"advance":4},{"advance":5}]}"#;
+        assert_eq!(String::from_utf8(body.clone()).expect("text"), golden);
+        let (at, read) = decode(Some(CONTENT_TYPE), &body).expect("it is read");
+        assert_eq!((at, read), (Timestamp::from_micros(5), messages));
+        let one = encode("a-1", Timestamp::from_micros(5), vec![Message::Advance(ExecutionId(4))]);
+        assert_eq!(
+            Envelope::decode(None, &one).expect("as ever").message,
+            Message::Advance(ExecutionId(4))
+        );
+        for bad in [r#"{"version":2,"id":"x","at":0,"messages":[]}"#, r#"{"version":2}"#] {
+            assert!(matches!(decode(None, bad.as_bytes()), Err(Unreadable::Message(_))), "{bad}");
+        }
     }
 
     #[test]

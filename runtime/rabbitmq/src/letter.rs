@@ -2,20 +2,22 @@
 
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
+use steadfast_core::Timestamp;
 use steadfast_core::decision::Message;
 
-use crate::envelope::{self, CONTENT_TYPE, Envelope};
+use crate::envelope::{self, CONTENT_TYPE};
+use crate::parked::origin;
 use crate::topology::{DELAY_HEADER, Names, fits, key_of};
 
 /// The header of a message that somebody may have had before, although the broker calls it new.
 pub(crate) const AGAIN_HEADER: &str = "steadfast-again";
 
 /// What says why a message was put aside.
-const REASON_HEADER: &str = "steadfast-reason";
+pub(crate) const REASON_HEADER: &str = "steadfast-reason";
 /// The exchange that it came from.
-const EXCHANGE_HEADER: &str = "steadfast-exchange";
+pub(crate) const EXCHANGE_HEADER: &str = "steadfast-exchange";
 /// Its routing key there.
-const KEY_HEADER: &str = "steadfast-routing-key";
+pub(crate) const KEY_HEADER: &str = "steadfast-routing-key";
 /// The headers that it had.
 const HEADERS_HEADER: &str = "steadfast-headers";
 
@@ -38,6 +40,8 @@ pub(crate) struct Letter {
     pub(crate) id: ShortString,
     pub(crate) properties: BasicProperties,
     pub(crate) body: Vec<u8>,
+    /// How many hints it carries.
+    pub(crate) carries: usize,
 }
 
 /// A message as it was delivered.
@@ -68,26 +72,45 @@ impl From<lapin::message::Delivery> for Raw {
     }
 }
 
+impl Raw {
+    /// One of the hints that it carries, as a message of its own that is settled with the others.
+    pub(crate) fn only(&self, id: &str, at: Timestamp, message: Message) -> Self {
+        let body = envelope::encode(id, at, vec![message]);
+        let properties = self.properties.clone().with_message_id(id.into());
+        Self { properties, body, ..self.clone() }
+    }
+}
+
 impl Letter {
-    /// A hint; `None` if its address is longer than the protocol can carry.
-    pub(crate) fn hint(names: &Names, envelope: &Envelope) -> Option<Self> {
-        let key = key_of(&envelope.message);
+    /// Hints that have the same key, all of them from one commit; `None` if their address is longer
+    /// than the protocol can carry.
+    pub(crate) fn hints(
+        names: &Names,
+        id: &str,
+        at: Timestamp,
+        messages: Vec<Message>,
+    ) -> Option<Self> {
+        let first = messages.first()?;
+        let key = key_of(first);
         if !fits(&key) {
             return None;
         }
         // A broadcast is for those who listen now: no news if nobody does, and no need to keep it.
-        let broadcast = is_broadcast(&envelope.message);
-        let id = ShortString::from(envelope.id.as_str());
+        let broadcast = is_broadcast(first);
+        let kind = envelope::kind(first);
+        let alike = messages.iter().all(|message| envelope::kind(message) == kind);
         let properties = BasicProperties::default()
             .with_content_type(CONTENT_TYPE.into())
-            .with_type(envelope::kind(&envelope.message).into())
-            .with_message_id(id.clone())
-            .with_timestamp(envelope.at.as_micros() / 1_000_000)
+            .with_type(if alike { kind } else { "several" }.into())
+            .with_message_id(id.into())
+            .with_timestamp(at.as_micros() / 1_000_000)
             .with_delivery_mode(if broadcast { 1 } else { 2 })
             .with_app_id("steadfast".into());
         let exchange = names.name("hints");
-        let body = envelope.encode();
-        Some(Self { exchange, key, mandatory: !broadcast, id, properties, body })
+        let carries = messages.len();
+        let body = envelope::encode(id, at, messages);
+        let id = id.into();
+        Some(Self { exchange, key, mandatory: !broadcast, id, properties, body, carries })
     }
 
     /// The same message, to come back to `queue` after `millis`.
@@ -120,6 +143,31 @@ impl Letter {
         Self::again(String::new(), names.name("parked"), raw, headers, id)
     }
 
+    /// A message that was put aside, as it was before, to where it came from.
+    pub(crate) fn replayed(parked: &lapin::message::Delivery, id: String) -> Self {
+        let (exchange, key) = origin(parked);
+        let kept = parked.properties.headers().as_ref();
+        let mut headers = FieldTable::default();
+        if let Some(AMQPValue::FieldTable(had)) =
+            kept.and_then(|kept| kept.inner().get(HEADERS_HEADER))
+        {
+            // What the broker put on says what happened to it before, and would count on.
+            let theirs = had.inner().iter().filter(|(name, _)| !name.as_str().starts_with("x-"));
+            for (name, value) in theirs {
+                headers.insert(name.clone(), value.clone());
+            }
+        }
+        let raw = Raw {
+            tag: parked.delivery_tag,
+            exchange: exchange.clone(),
+            key: key.clone(),
+            redelivered: true,
+            properties: parked.properties.clone(),
+            body: parked.data.clone(),
+        };
+        Self::again(exchange, key, &raw, headers, id)
+    }
+
     /// Without the headers that the broker has put on: by them it would take a second delay for a
     /// message that goes in circles, and drop it.
     fn again(exchange: String, key: String, raw: &Raw, headers: FieldTable, id: String) -> Self {
@@ -149,7 +197,7 @@ impl Letter {
         if let Some(it) = had.timestamp() {
             properties = properties.with_timestamp(*it);
         }
-        Self { exchange, key, mandatory: true, id, properties, body: raw.body.clone() }
+        Self { exchange, key, mandatory: true, id, properties, body: raw.body.clone(), carries: 1 }
     }
 }
 
@@ -163,5 +211,14 @@ const fn is_broadcast(message: &Message) -> bool {
         Message::Ready { transport, .. } => !transport.pushes(),
         Message::Ended { .. } => true,
         _ => false,
+    }
+}
+
+/// Whether a message is for one of several receivers.
+pub(crate) const fn is_shared(message: &Message) -> bool {
+    match message {
+        Message::Ready { transport, .. } => transport.pushes(),
+        Message::Admit(_) | Message::Advance(_) => true,
+        Message::Offer { .. } | Message::Stop { .. } | Message::Ended { .. } => false,
     }
 }

@@ -147,6 +147,12 @@ impl Session {
         }
     }
 
+    /// A channel of its own for questions, on the connection that is never blocked.
+    pub(crate) async fn channel_to_ask(&self) -> Result<Channel, Problem> {
+        let opened = self.consuming.create_channel().await;
+        opened.map_err(|error| Problem::with("opening a channel", &error))
+    }
+
     async fn channel(&self) -> Result<Channel, Problem> {
         while let Some(channel) = self.lock().pop() {
             if channel.status().connected() {

@@ -12,14 +12,15 @@ use lapin::message::Delivery as Delivered;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Consumer};
-use steadfast_core::decision::Settle;
+use steadfast_core::Timestamp;
+use steadfast_core::decision::{Message, Settle};
 use steadfast_services::port::{Delivery, Receipt, StoreError, Subscription};
 use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 
 use crate::acks::Outstanding;
 use crate::broker::Shared;
-use crate::envelope::Envelope;
+use crate::envelope;
 use crate::letter::Raw;
 use crate::problem::Problem;
 use crate::topology::Item;
@@ -30,6 +31,14 @@ use errand::{Errand, Errands};
 /// nothing to any other, whatever delivery tags the broker gives out there.
 static NEXT_RECEIPT: AtomicU64 = AtomicU64::new(1);
 
+/// One hint of a message: settled by itself, and the message with the last of them.
+#[derive(Debug)]
+struct Part {
+    raw: Arc<Raw>,
+    /// What it says, if the message says more than this.
+    only: Option<(Timestamp, Message)>,
+}
+
 /// A consumer of one queue. When it is dropped its channel closes, and the broker lets everything
 /// that it has not settled come again.
 #[derive(Debug)]
@@ -38,10 +47,12 @@ pub struct RabbitSubscription {
     channel: Channel,
     consumer: Consumer,
     queue: String,
-    /// Delivered by the broker, not yet returned.
+    /// Delivered by the broker, not yet read.
     pending: VecDeque<Raw>,
+    /// Read, not yet returned.
+    parts: VecDeque<(Message, Part)>,
     /// Returned, not yet settled.
-    unsettled: BTreeMap<u64, Raw>,
+    unsettled: BTreeMap<u64, Part>,
     /// What is to be done about deliveries, and when.
     errands: Errands,
     /// What the broker waits to hear of.
@@ -79,6 +90,7 @@ impl RabbitSubscription {
             consumer,
             queue,
             pending: VecDeque::new(),
+            parts: VecDeque::new(),
             unsettled: BTreeMap::new(),
             errands: Errands::default(),
             outstanding: Outstanding::default(),
@@ -116,25 +128,44 @@ impl RabbitSubscription {
 
     /// Hands out what can be read, up to `max`; what cannot is to be put aside.
     fn hand_out(&mut self, max: usize) -> Vec<Delivery> {
-        let mut deliveries = Vec::with_capacity(max.min(self.pending.len()));
-        while deliveries.len() < max
-            && let Some(raw) = self.pending.pop_front()
-        {
-            let content_type = raw.properties.content_type().as_ref().map(|t| t.as_str());
-            match Envelope::decode(content_type, &raw.body) {
-                Ok(envelope) => {
-                    let number = NEXT_RECEIPT.fetch_add(1, Ordering::Relaxed);
-                    deliveries.push(Delivery {
-                        message: envelope.message,
-                        receipt: Receipt::by_broker(number),
-                        redelivered: raw.redelivered,
-                    });
-                    self.unsettled.insert(number, raw);
-                }
-                Err(reason) => self.errands.add(now(), Errand::Park(raw, reason.to_string())),
+        let mut deliveries = Vec::with_capacity(max.min(self.parts.len() + self.pending.len()));
+        while deliveries.len() < max {
+            if let Some((message, part)) = self.parts.pop_front() {
+                let number = NEXT_RECEIPT.fetch_add(1, Ordering::Relaxed);
+                let (receipt, redelivered) = (Receipt::by_broker(number), part.raw.redelivered);
+                deliveries.push(Delivery { message, receipt, redelivered });
+                self.unsettled.insert(number, part);
+                continue;
             }
+            let Some(raw) = self.pending.pop_front() else { break };
+            self.read(raw);
         }
         deliveries
+    }
+
+    /// Takes a message apart.
+    fn read(&mut self, raw: Raw) {
+        let content_type = raw.properties.content_type().as_ref().map(|t| t.as_str());
+        match envelope::decode(content_type, &raw.body) {
+            Ok((at, messages)) => {
+                self.outstanding.split(raw.tag, messages.len());
+                let is_one_of_many = messages.len() > 1;
+                let raw = Arc::new(raw);
+                self.parts.extend(messages.into_iter().map(|message| {
+                    let only = is_one_of_many.then(|| (at, message.clone()));
+                    (message, Part { raw: Arc::clone(&raw), only })
+                }));
+            }
+            Err(reason) => self.errands.add(now(), Errand::Park(raw, reason.to_string())),
+        }
+    }
+
+    /// A part as a message of its own.
+    fn alone(&self, part: Part) -> Raw {
+        match part.only {
+            Some((at, message)) => part.raw.only(&self.shared.new_id(), at, message),
+            None => Arc::unwrap_or_clone(part.raw),
+        }
     }
 
     /// Why nothing can be settled or received any more.
@@ -206,14 +237,20 @@ impl Subscription for RabbitSubscription {
         self.check()?;
         let mut done = Vec::new();
         for (receipt, settle) in receipts {
-            let Some(raw) = self.unsettled.remove(&receipt.tag()) else {
+            let Some(part) = self.unsettled.remove(&receipt.tag()) else {
                 debug!(tag = receipt.tag(), "settled before, or not here");
                 continue;
             };
             match settle {
-                Settle::Ack => done.push(raw.tag),
-                Settle::Delay(span) => self.errands.add(now(), Errand::PutOff(raw, span)),
-                Settle::Park(reason) => self.errands.add(now(), Errand::Park(raw, reason)),
+                Settle::Ack => done.push(part.raw.tag),
+                Settle::Delay(span) => {
+                    let raw = self.alone(part);
+                    self.errands.add(now(), Errand::PutOff(raw, span));
+                }
+                Settle::Park(reason) => {
+                    let raw = self.alone(part);
+                    self.errands.add(now(), Errand::Park(raw, reason));
+                }
             }
         }
         self.ack(done).await?;

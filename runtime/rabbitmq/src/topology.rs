@@ -15,9 +15,12 @@
 
 use std::time::Duration;
 
-use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::options::{
+    BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions,
+    ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
+};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Channel, Connection, Error, ExchangeKind};
+use lapin::{BasicProperties, Channel, Connection, Error, ExchangeKind};
 use steadfast_core::WorkerId;
 use steadfast_core::decision::Message;
 
@@ -37,6 +40,9 @@ const DELAY_SPARE_MS: u64 = 60_000;
 
 /// The header that says how long a message is put off, in milliseconds.
 pub(crate) const DELAY_HEADER: &str = "steadfast-delay";
+
+/// How long a message to ourselves may take, in an inspection.
+const ROUND_TRIP: Duration = Duration::from_secs(2);
 
 /// The longest name that the protocol can carry, in bytes.
 const NAME_MAX: usize = 255;
@@ -167,9 +173,12 @@ impl Names {
         durable(self.name(&format!("delay.{millis}")), arguments, bound)
     }
 
-    /// Where messages are put that cannot be read or carried out.
+    /// Where messages are put that cannot be read or carried out. To look at them counts as a
+    /// delivery, and from version 4 on the broker drops what was delivered too often.
     fn parked(&self) -> Item {
-        durable(self.name("parked"), quorum([("x-max-length", PARKED_MAX)]), Vec::new())
+        let arguments =
+            quorum([("x-max-length", PARKED_MAX), ("x-delivery-limit", i64::from(i32::MAX))]);
+        durable(self.name("parked"), arguments, Vec::new())
     }
 
     /// Where what no worker took in time arrives; nothing does if the broker shall drop it.
@@ -282,6 +291,21 @@ impl Item {
     }
 }
 
+impl Item {
+    async fn delete(&self, channel: &Channel) -> Result<(), Error> {
+        match self {
+            Self::Exchange { name, .. } => {
+                let options = ExchangeDeleteOptions::default();
+                channel.exchange_delete(name.as_str().into(), options).await
+            }
+            Self::Queue { name, .. } => {
+                let options = QueueDeleteOptions::default();
+                channel.queue_delete(name.as_str().into(), options).await.map(|_| ())
+            }
+        }
+    }
+}
+
 /// Declares everything shared; the first that is refused ends it.
 pub(crate) async fn declare(connection: &Connection, names: &Names) -> Result<(), Problem> {
     let channel = open(connection).await?;
@@ -295,6 +319,38 @@ async fn open(connection: &Connection) -> Result<Channel, Problem> {
     connection.create_channel().await.map_err(|error| Problem::with("opening a channel", &error))
 }
 
+/// Sends a message to a queue of our own and takes it back, by the exchange of all hints: what may
+/// be declared need not be allowed to be written and read, and a broker that is short of memory or
+/// disk takes nothing, whatever it has declared.
+async fn round_trip(connection: &Connection, names: &Names) -> Result<Found, Problem> {
+    let problem = |error: Error| Problem::with("sending a message to ourselves", &error);
+    let key = format!("doctor.{:016x}", crate::backoff::any_number());
+    let channel = open(connection).await?;
+    let item = names.own(&key, vec![key.clone()]);
+    item.declare(&channel).await?;
+    channel.confirm_select(ConfirmSelectOptions::default()).await.map_err(problem)?;
+    let (exchange, options) = (names.name("hints"), BasicPublishOptions::default());
+    let properties = BasicProperties::default().with_delivery_mode(1);
+    let sent = channel
+        .basic_publish(exchange.as_str().into(), key.as_str().into(), options, b"{}", properties)
+        .await
+        .map_err(problem)?;
+    match tokio::time::timeout(ROUND_TRIP, sent).await {
+        Ok(confirmed) => confirmed.map_err(problem)?,
+        Err(_) if connection.status().blocked() => {
+            return Err(Problem::Blocked(String::from("it is short of memory or disk")));
+        }
+        Err(_) => return Err(Problem::Late { doing: "confirming a message", within: ROUND_TRIP }),
+    };
+    let queue = item.name().into();
+    let taken =
+        channel.basic_get(queue, BasicGetOptions { no_ack: true }).await.map_err(problem)?;
+    match taken {
+        Some(_) => Ok(Found::default()),
+        None => Err(Problem::Lost(String::from("a message to ourselves did not arrive"))),
+    }
+}
+
 /// Connects, declares everything that is shared, and says of each thing how it stands: for whoever
 /// wants to know whether a broker can be used.
 ///
@@ -306,14 +362,42 @@ pub async fn inspect(options: &Options) -> Result<Vec<Row>, Problem> {
     let look = async {
         let connection = session::connect(options, "doctor").await?;
         let mut rows = Vec::new();
-        for item in Names::new(options).shared() {
+        let names = Names::new(options);
+        for item in names.shared() {
             // Each on its own channel, since a refusal costs the channel.
             let channel = open(&connection).await?;
             rows.push(Row { what: item.what(), found: item.declare(&channel).await });
         }
+        rows.push(Row {
+            what: String::from("round trip"),
+            found: round_trip(&connection, &names).await,
+        });
         let _closed = connection.close(200, "done".into()).await;
         Ok(rows)
     };
     let late = Problem::Late { doing: "declaring exchanges and queues", within: 2 * within };
     tokio::time::timeout(2 * within, look).await.unwrap_or(Err(late))
+}
+
+/// Deletes everything that a namespace has for all, and the queues of these workers, with what is in
+/// them. What is not there is passed over.
+///
+/// # Errors
+///
+/// [`Problem`] if the broker cannot be asked or refuses, within [`Options::connect_timeout`].
+pub async fn remove(options: &Options, workers: &[WorkerId]) -> Result<(), Problem> {
+    let within = options.connect_timeout;
+    let work = async {
+        let connection = session::connect(options, "remover").await?;
+        let channel = open(&connection).await?;
+        let names = Names::new(options);
+        let workers = workers.iter().map(|worker| names.worker(worker));
+        for item in names.shared().into_iter().chain(workers) {
+            item.delete(&channel).await.map_err(|error| Problem::with(&item.what(), &error))?;
+        }
+        let _closed = connection.close(200, "done".into()).await;
+        Ok(())
+    };
+    let late = Problem::Late { doing: "deleting exchanges and queues", within };
+    tokio::time::timeout(within, work).await.unwrap_or(Err(late))
 }

@@ -8,7 +8,8 @@
 //! * it leads a process group. When the leader has exited, the action is over: output that is
 //!   still on its way is read for [`DRAIN`] at most, then what is left of the group is killed;
 //! * a timeout or a cancel sends SIGTERM to the group and SIGKILL after the grace period;
-//! * when the engine dies, by `kill -9` too, a [`Guardian`] kills what it left behind;
+//! * when the engine dies, by `kill -9` too, a [`Guardian`] kills what it left behind, and a
+//!   [`Witness`], if there is one, says so;
 //! * output goes to a [`LogStore`] with the secrets taken out, in bounded memory.
 //!
 //! What it does not do: limit memory or processor time, or hide the file system. A process that
@@ -28,10 +29,12 @@ mod runner;
 mod running;
 mod start;
 mod stream;
+mod witness;
 
 pub use environment::Environment;
-pub use guardian::Guardian;
+pub use guardian::{Guardian, WitnessProgram};
 pub use invocation::{Delivery, Interpreter, Invocation, OutputFormat, ParameterFormat};
 pub use logs::{LogStore, LogStream};
 pub use outcome::{Exit, Failure, Outcome};
 pub use runner::{DRAIN, Runner, RunnerConfig};
+pub use witness::Witness;

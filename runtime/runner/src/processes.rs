@@ -1,5 +1,6 @@
 //! What `/proc` knows about the processes of an action.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -25,6 +26,43 @@ pub(crate) fn kill_each(pids: &[Pid]) {
         // It may have ended meanwhile, which is as good.
         let _ = kill_process(*pid, Signal::KILL);
     }
+}
+
+/// What a look at all processes has found.
+pub(crate) struct Seen {
+    /// The groups that still have a live member.
+    pub(crate) live: BTreeSet<i32>,
+    /// Those that carry the mark, in whichever group.
+    pub(crate) strays: Vec<Pid>,
+    /// There is a group leader without arguments: a program that is being loaded, whose environment
+    /// cannot be read yet.
+    pub(crate) loading: bool,
+}
+
+/// Looks for what is left of `groups`, and for whatever carries `mark`. Zombies are dead.
+pub(crate) fn look(groups: &BTreeSet<i32>, mark: &str) -> Seen {
+    let marks = [mark.to_owned()];
+    let mut seen = Seen { live: BTreeSet::new(), strays: Vec::new(), loading: false };
+    let entries = fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    for pid in pids {
+        let directory = format!("/proc/{pid}");
+        let Ok(stat) = fs::read(format!("{directory}/stat")) else { continue };
+        let Some((state, group)) = state_and_group(&stat) else { continue };
+        if matches!(state, b'Z' | b'X') {
+            continue;
+        }
+        if group == pid && fs::read(format!("{directory}/cmdline")).is_ok_and(|a| a.is_empty()) {
+            seen.loading = true;
+        }
+        if groups.contains(&group) {
+            seen.live.insert(group);
+        }
+        if fs::read(format!("{directory}/environ")).is_ok_and(|env| carries(&env, &marks)) {
+            seen.strays.extend(Pid::from_raw(pid));
+        }
+    }
+    seen
 }
 
 fn belongs(pid: Pid, group: Pid, marks: &[String]) -> bool {

@@ -126,6 +126,14 @@ impl Runner {
         &self.config.logs
     }
 
+    /// The engine is this worker process from now on; its witness, if it has one, speaks for it
+    /// ([`Guardian::serve`]).
+    pub fn serve(&self, incarnation: Option<u64>) {
+        if let Some(guardian) = &self.config.guardian {
+            guardian.serve(incarnation);
+        }
+    }
+
     /// Runs `invocation` and returns when its process is dead. Must be called in a tokio runtime
     /// with time and I/O.
     ///

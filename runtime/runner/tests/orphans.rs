@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use steadfast_runner::{
     Delivery, Guardian, Interpreter, Invocation, LogStore, OutputFormat, ParameterFormat, Runner,
-    RunnerConfig,
+    RunnerConfig, Witness, WitnessProgram,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -37,6 +37,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
     match arguments.get(1).map(String::as_str) {
         Some("--engine") => engine(Path::new(&arguments[2])),
+        Some("--witness") => witness(&arguments),
         Some("--list") => println!("orphans: test"),
         _ => {
             dead_engine_leaves_nothing();
@@ -45,6 +46,8 @@ fn main() -> ExitCode {
             println!("ok: nor when its guardian was killed before");
             killed_while_starting();
             println!("ok: nor when it is killed while it starts actions");
+            killed_with_its_guardian();
+            println!("ok: nor when its guardian is killed with it, if it has a witness");
             dropped_guardian_waits();
             println!("ok: a dropped guardian is done when the drop returns");
         }
@@ -55,7 +58,12 @@ fn main() -> ExitCode {
 fn engine(directory: &Path) {
     let lock = File::create(directory.join("lock")).unwrap();
     lock.try_lock().unwrap();
-    let guardian = Guardian::start(Some(lock.as_fd()), directory).unwrap();
+    let witness = directory.join("witnessed").exists().then(|| WitnessProgram {
+        program: std::env::current_exe().unwrap(),
+        arguments: vec!["--witness".into()],
+    });
+    let guardian = Guardian::start_with(Some(lock.as_fd()), directory, witness).unwrap();
+    guardian.serve(Some(7));
     fs::write(directory.join("guardian.new"), format!("{}\n", guardian.pid())).unwrap();
     fs::rename(directory.join("guardian.new"), directory.join("guardian.pid")).unwrap();
     let logs = LogStore::new(directory);
@@ -78,6 +86,14 @@ fn engine(directory: &Path) {
             });
         }
     });
+}
+
+/// Started as `--witness --mark MARK --start NUMBER`.
+fn witness(arguments: &[String]) {
+    let mut witness = Witness::new(&arguments[3], arguments[5].parse().unwrap());
+    witness.listen(std::io::stdin().lock());
+    assert_eq!(witness.dead_worker(), Some(7));
+    witness.end_actions();
 }
 
 fn invocation(directory: &Path, execution: u64) -> Invocation {
@@ -106,7 +122,10 @@ struct Engine {
 
 impl Engine {
     fn start(script: &str, storm: bool) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap(), script, storm)
+    }
+
+    fn start_in(directory: tempfile::TempDir, script: &str, storm: bool) -> Self {
         fs::create_dir(directory.path().join("actions")).unwrap();
         fs::write(directory.path().join("actions/run"), script).unwrap();
         if storm {
@@ -186,6 +205,20 @@ fn guardian_killed_first() {
                 .is_ok_and(|line| line.windows(15).any(|part| part == b"action-guardian"))
         })
     });
+    engine.kill_and_expect_nothing(&pids);
+}
+
+/// Either of guardian and witness does without the other; parameter files are the guardian's.
+fn killed_with_its_guardian() {
+    let directory = tempfile::tempdir().unwrap();
+    File::create(directory.path().join("witnessed")).unwrap();
+    let mut engine = Engine::start_in(directory, SCRIPT, false);
+    let pids = engine.action_pids();
+    let guardian = engine.pid("guardian.pid");
+    // Stopped first, so that it has no time to start another guardian.
+    let engine_pid = Pid::from_raw(i32::try_from(engine.process.id()).unwrap()).unwrap();
+    kill_process(engine_pid, Signal::STOP).unwrap();
+    kill_process(Pid::from_raw(guardian).unwrap(), Signal::KILL).unwrap();
     engine.kill_and_expect_nothing(&pids);
 }
 

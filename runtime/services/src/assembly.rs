@@ -9,7 +9,6 @@ use crate::port::{Broker, Counter, Env, Settle, Subscription, Topic, is_planted}
 use crate::service::HandleHints;
 use crate::service::admit::Admitter;
 use crate::service::advance::Advancer;
-use crate::service::complete::{self, Completer};
 use crate::service::dead_letter::DeadLetters;
 use crate::service::dispatch::Dispatcher;
 use crate::service::submit::{self, Submitter};
@@ -20,13 +19,11 @@ use crate::sweepers;
 pub struct Doors {
     /// Takes submissions.
     pub submitter: Submitter,
-    /// Takes reports.
-    pub completer: Completer,
 }
 
 /// Opens the ways in. They close when the last copy is dropped.
 pub fn open_doors<E: Env>(env: &E) -> Doors {
-    Doors { submitter: submit::start(env), completer: complete::start(env) }
+    Doors { submitter: submit::start(env) }
 }
 
 /// Starts everything that decides: admission, workflow advance, sweeps, and dispatch if the

@@ -5,22 +5,25 @@
 
 mod load;
 
+use std::collections::BTreeSet;
 use std::future::Future;
 
+use serde::Serialize;
 use steadfast_core::decision::{Decision, Writes};
 use steadfast_core::unit::Unit;
-use steadfast_core::{Span, Timestamp};
+use steadfast_core::{ExecutionId, Span, Timestamp};
 use tracing::{debug, warn};
 
+use crate::journal::{Draft, Journal, Outcome};
 use crate::port::{
-    Batch, Broker, Commit, Committed, Counter, Env, Load, Store, StoreError, Transaction,
+    Batch, Broker, Commit, Committed, Counter, Env, Load, Measure, Store, StoreError, Transaction,
     is_planted,
 };
 
-pub use load::{executions_at, queues, worker, workers};
+pub use load::{executions_at, queues, takers, worker, workers};
 
 /// A decision to be made about rows.
-pub trait Step: Send {
+pub trait Step: Send + Serialize {
     /// What the caller learns from it, once it is durable.
     type Output: Send;
 
@@ -109,7 +112,7 @@ fn pause(tries: u32, entropy: u64) -> Span {
 async fn attempt<E: Env, S: Step>(env: &E, step: &mut S) -> Result<S::Output, Failure> {
     let mut tx = env.store().begin(S::NAME).await?;
     let mut looks = 0;
-    let (output, decision) = loop {
+    let (output, decision, draft) = loop {
         let now = tx.now().await?;
         let mut unit = Unit::new(now, env.settings(), env.transport(), 0..0, env.entropy());
         if E::SIMULATED
@@ -121,8 +124,9 @@ async fn attempt<E: Env, S: Step>(env: &E, step: &mut S) -> Result<S::Output, Fa
         // Waiting for locks takes time. What is granted from now on, such as the time to stop an
         // attempt, must not have begun to run out meanwhile.
         unit.now = tx.now().await?;
+        let draft = env.journal().and_then(|journal| journal.ask(S::NAME, &unit, step));
         match step.decide(&mut unit) {
-            Ok(output) => break (output, unit.into_decision()),
+            Ok(output) => break (output, unit.into_decision(), draft),
             Err(Again::Here) if looks < TRIES => looks += 1,
             // What it asks for is not in the store: nobody can decide this.
             Err(Again::Here) => {
@@ -132,6 +136,7 @@ async fn attempt<E: Env, S: Step>(env: &E, step: &mut S) -> Result<S::Output, Fa
             Err(Again::FromTheStart) => return Err(Failure::Again),
         }
     };
+    let entry = Entry::write(env, draft, &decision);
     let Decision { writes, voices, messages, .. } = decision;
     tx.journal(voices);
     let written = write(&mut tx, &writes).await;
@@ -139,8 +144,17 @@ async fn attempt<E: Env, S: Step>(env: &E, step: &mut S) -> Result<S::Output, Fa
     if conflict && is_planted(env, "conflict_taken_for_done") {
         return Ok(output);
     }
-    written?;
-    let committed = match tx.commit().await {
+    if let Err(error) = written {
+        entry.settle(Outcome::Failed);
+        return Err(error.into());
+    }
+    let commit = tx.commit().await;
+    entry.settle(match &commit {
+        Commit::Committed(_) => Outcome::Committed,
+        Commit::Failed(_) => Outcome::Failed,
+        Commit::Unknown(_) => Outcome::Unknown,
+    });
+    let committed = match commit {
         Commit::Committed(committed) => committed,
         Commit::Failed(StoreError::Conflict(_)) if is_planted(env, "conflict_taken_for_done") => {
             return Ok(output);
@@ -160,8 +174,30 @@ async fn attempt<E: Env, S: Step>(env: &E, step: &mut S) -> Result<S::Output, Fa
     Ok(output)
 }
 
+/// A decision's entry in the journal, if there is a journal.
+struct Entry<'a>(Option<(&'a Journal, u64)>);
+
+impl<'a> Entry<'a> {
+    fn write<E: Env>(env: &'a E, draft: Option<Draft>, decision: &Decision) -> Self {
+        let journal = env.journal().zip(draft);
+        Self(journal.map(|(journal, draft)| (journal, journal.decided(draft, decision))))
+    }
+
+    fn settle(&self, outcome: Outcome) {
+        if let Some((journal, number)) = self.0 {
+            journal.settled(number, outcome);
+        }
+    }
+}
+
 /// Writes all rows, table by table, new ones first.
 async fn write<T: Transaction>(tx: &mut T, writes: &Writes) -> Load<()> {
+    let (new, changed) = (&writes.executions.inserted, &writes.executions.updated);
+    // One that was refused at once is new and leaves an outcome; that is rare.
+    let changes: BTreeSet<ExecutionId> = changed.iter().map(|execution| execution.id).collect();
+    let with_ends = writes.results.iter().all(|(id, _)| changes.contains(id));
+    let (ends, others) =
+        if with_ends { (&writes.results[..], &[][..]) } else { (&[][..], &writes.results[..]) };
     let batches = [
         (writes.workers.inserted.is_empty(), Batch::InsertWorkers(&writes.workers.inserted)),
         (writes.workers.updated.is_empty(), Batch::UpdateWorkers(&writes.workers.updated)),
@@ -169,15 +205,11 @@ async fn write<T: Transaction>(tx: &mut T, writes: &Writes) -> Load<()> {
         (writes.queues.updated.is_empty(), Batch::UpdateQueues(&writes.queues.updated)),
         (writes.runs.inserted.is_empty(), Batch::InsertRuns(&writes.runs.inserted)),
         (writes.runs.updated.is_empty(), Batch::UpdateRuns(&writes.runs.updated)),
-        (
-            writes.executions.inserted.is_empty(),
-            Batch::InsertExecutions(&writes.executions.inserted),
-        ),
-        (writes.executions.updated.is_empty(), Batch::UpdateExecutions(&writes.executions.updated)),
+        (new.is_empty(), Batch::InsertExecutionsWith(new, &writes.parameters)),
+        (changed.is_empty(), Batch::UpdateExecutionsWith(changed, ends)),
         (writes.visits.inserted.is_empty(), Batch::InsertVisits(&writes.visits.inserted)),
         (writes.visits.updated.is_empty(), Batch::UpdateVisits(&writes.visits.updated)),
-        (writes.parameters.is_empty(), Batch::InsertParameters(&writes.parameters)),
-        (writes.results.is_empty(), Batch::InsertOutcomes(&writes.results)),
+        (others.is_empty(), Batch::InsertOutcomes(others)),
         (writes.items.is_empty(), Batch::InsertItems(&writes.items)),
     ];
     for (empty, batch) in batches {
@@ -206,7 +238,10 @@ async fn publish<E: Env>(
         return;
     }
     let count = messages.len() as u64;
-    match env.broker().publish(committed, messages).await {
+    let begun = env.now();
+    let published = env.broker().publish(committed, messages).await;
+    env.measure(Measure::Outbox, env.now().since(begun));
+    match published {
         Ok(_) => env.count(Counter::MessagesPublished, count),
         Err(error) => {
             env.count(Counter::MessagesLost, count);

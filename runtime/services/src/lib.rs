@@ -8,6 +8,7 @@ pub mod alarm;
 pub mod assembly;
 pub mod batcher;
 pub mod drive;
+pub mod journal;
 pub mod port;
 mod recent;
 pub mod service;

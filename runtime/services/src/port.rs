@@ -6,10 +6,12 @@ pub mod query;
 pub mod runner;
 pub mod store;
 
-pub use broker::{Broker, Delivery, Published, Receipt, Settle, Subscription, Topic};
-pub use env::{Counter, Env, Workflow, is_planted};
+pub use broker::{Broker, Delivery, Parked, Published, Receipt, Settle, Subscription, Topic};
+pub use env::{Counter, Env, Measure, is_planted};
 pub use query::{Cursor, ExecutionFilter, ExecutionView, Query, QueueView, TaskView};
 pub use runner::{Ended, Runner};
+pub use steadfast_core::workflow::Workflow;
 pub use store::{
-    Batch, Commit, Committed, Held, Load, Pointer, Store, StoreError, Transaction, VisitResult,
+    Batch, Commit, Committed, Held, Load, Pointer, Retained, Store, StoreError, Transaction,
+    VisitResult,
 };

@@ -9,8 +9,10 @@ pub mod dead_letter;
 pub mod dispatch;
 pub mod drain;
 pub mod heartbeat;
+pub mod retention;
 pub mod submit;
 pub mod sweep;
+pub mod witness;
 pub mod work;
 
 use std::future::Future;

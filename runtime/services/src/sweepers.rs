@@ -7,7 +7,7 @@ use tracing::warn;
 
 use crate::port::{Env, StoreError};
 use crate::service::advance::Advancer;
-use crate::service::{dispatch, sweep};
+use crate::service::{dispatch, retention, sweep};
 
 /// What one sweeper looks for.
 #[derive(Clone, Debug)]
@@ -20,7 +20,12 @@ enum Sweeper {
     Missed(Advancer),
     /// What waits to be assigned.
     Unassigned,
+    /// What has been over for longer than this.
+    History(Span),
 }
+
+/// The least time between two looks after history: nobody waits for it.
+const HISTORY: Span = Span::from_secs(5);
 
 impl Sweeper {
     const fn name(&self) -> &'static str {
@@ -29,6 +34,7 @@ impl Sweeper {
             Self::Orphans => "rescue",
             Self::Missed(_) => "catch up",
             Self::Unassigned => "assign",
+            Self::History(_) => "retain",
         }
     }
 
@@ -38,7 +44,13 @@ impl Sweeper {
             Self::Orphans => sweep::rescue(env).await,
             Self::Missed(advancer) => sweep::catch_up(env, advancer).await,
             Self::Unassigned => dispatch::dispatch(env).await,
+            Self::History(keep) => retention::retain(env, *keep).await,
         }
+    }
+
+    fn interval<E: Env>(&self, env: &E) -> Span {
+        let swept = env.settings().sweep_interval;
+        if matches!(self, Self::History(_)) { swept.max(HISTORY) } else { swept }
     }
 }
 
@@ -48,6 +60,7 @@ pub(crate) fn start<E: Env>(env: &E, advancer: &Advancer, stop: &CancellationTok
     if env.transport().pushes() {
         sweepers.push(Sweeper::Unassigned);
     }
+    sweepers.extend(env.retention().map(Sweeper::History));
     for sweeper in sweepers {
         let (inner, stop) = (env.clone(), stop.clone());
         env.spawn(sweeper.name(), async move { sweep_until(&inner, &sweeper, &stop).await });
@@ -65,7 +78,7 @@ async fn sweep_until<E: Env>(env: &E, sweeper: &Sweeper, stop: &CancellationToke
         tokio::select! {
             biased;
             () = stop.cancelled() => {}
-            () = env.sleep(env.settings().sweep_interval) => {}
+            () = env.sleep(sweeper.interval(env)) => {}
         }
     }
 }

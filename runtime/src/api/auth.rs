@@ -128,6 +128,8 @@ fn needed(method: &Method, path: &str) -> Option<Role> {
     match path {
         "/health/live" | "/health/ready" | "/openapi.json" => None,
         _ if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) => Some(Role::Viewer),
+        // What is given up does not come back.
+        _ if path.starts_with("/parked/") && path.ends_with("/discard") => Some(Role::Admin),
         _ => Some(Role::Operator),
     }
 }
@@ -302,6 +304,8 @@ mod tests {
             (Method::HEAD, "/api/v1/executions", Some(Role::Viewer)),
             (Method::POST, "/api/v1/executions", Some(Role::Operator)),
             (Method::DELETE, "/anything", Some(Role::Operator)),
+            (Method::POST, "/api/v1/parked/7/replay", Some(Role::Operator)),
+            (Method::POST, "/api/v1/parked/7/discard", Some(Role::Admin)),
             (Method::GET, "/anything", Some(Role::Viewer)),
         ];
         for (method, path, role) in rows {

@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use steadfast_core::worker::{Worker, WorkerState};
-use steadfast_services::port::{Load, Query};
+use steadfast_services::port::{Env, Load, Query};
 use utoipa::ToSchema;
 
 use super::ApiState;
@@ -124,6 +124,9 @@ pub(crate) async fn detailed(State(state): State<ApiState>) -> (StatusCode, Json
         }
         Err(detail) => checks.push(failed("workers", detail)),
     }
+    // Without the broker everything still ends, only later: no reason to be taken out of service.
+    let broker = state.engine().env().broker().ready();
+    checks.push(Check { name: "message queue", ok: broker.is_ok(), detail: broker.err() });
     let (code, status) = verdict(&checks);
     let version = env!("CARGO_PKG_VERSION");
     (code, Json(DetailedHealth { status, version, checks, executions, workers }))

@@ -7,9 +7,10 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde::Deserialize;
+use steadfast_core::ExecutionId;
 use steadfast_packs::secret_values;
-use steadfast_runner::{LogStore, LogStream};
-use steadfast_services::port::Query;
+use steadfast_runner::LogStream;
+use steadfast_services::port::{Query, StoreError};
 use utoipa::{IntoParams, ToSchema};
 
 use super::ApiState;
@@ -17,10 +18,8 @@ use super::executions::{page_size, place};
 use super::extract::{Id, Params};
 use super::model::{Page, TaskBody, cursor};
 use super::problem::{Problem, ProblemBody, ProblemKind};
+use crate::engine::Engine;
 use crate::explain::{self, Explanation};
-
-/// How much of a log is read at once.
-const PIECE: u64 = 256 * 1024;
 
 /// Which page of tasks.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -117,7 +116,7 @@ pub(crate) async fn logs(
         StreamName::Stdout => LogStream::Stdout,
         StreamName::Stderr => LogStream::Stderr,
     };
-    let log = Log { store: state.engine().logs().clone(), execution: id.0, attempt, stream };
+    let log = Log { engine: state.engine().clone(), id, attempt, stream };
     let body = log.body().await?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")),
@@ -129,8 +128,8 @@ pub(crate) async fn logs(
 /// One log that is read piece by piece, so that a large one is never in memory whole.
 #[derive(Clone)]
 struct Log {
-    store: LogStore,
-    execution: u64,
+    engine: Engine,
+    id: ExecutionId,
     attempt: u32,
     stream: LogStream,
 }
@@ -138,31 +137,25 @@ struct Log {
 impl Log {
     /// The log as a body. An unreadable one is found out before the answer begins.
     async fn body(self) -> Result<Body, Problem> {
-        let first = self.clone().piece(0).await.map_err(|error| {
-            Problem::new(ProblemKind::Internal, format!("the log cannot be read: {error}"))
-        })?;
-        let state = (self, Some((0, first)));
-        let pieces = stream::try_unfold(state, |(log, next)| async move {
-            let Some((offset, piece)) = next else { return Ok(None) };
+        let first = self.piece(0).await?;
+        let state = (self, 0, Some(first));
+        let pieces = stream::try_unfold(state, |(log, offset, first)| async move {
+            let piece = match first {
+                Some(first) => first,
+                None => log.piece(offset).await.map_err(std::io::Error::other)?,
+            };
             if piece.is_empty() {
                 return Ok(None);
             }
             let offset = offset + piece.len() as u64;
-            let more = if piece.len() as u64 == PIECE {
-                Some((offset, log.clone().piece(offset).await?))
-            } else {
-                None
-            };
-            Ok::<_, std::io::Error>(Some((piece, (log, more))))
+            Ok::<_, std::io::Error>(Some((piece, (log, offset, None))))
         });
         Ok(Body::from_stream(pieces))
     }
 
-    async fn piece(self, offset: u64) -> std::io::Result<Bytes> {
-        let Self { store, execution, attempt, stream } = self;
-        let read = move || store.read_from(execution, attempt, stream, offset, PIECE);
-        let bytes = tokio::task::spawn_blocking(read).await.map_err(std::io::Error::other)??;
-        Ok(Bytes::from(bytes.unwrap_or_default()))
+    async fn piece(&self, offset: u64) -> Result<Bytes, StoreError> {
+        let read = self.engine.read_log(self.id, self.attempt, self.stream, offset).await;
+        read.map(Bytes::from)
     }
 }
 

@@ -68,6 +68,8 @@ kinds! {
     UnknownAttempt = "unknown-attempt", NOT_FOUND, "There is no such attempt";
     /// No such worker.
     UnknownWorker = "unknown-worker", NOT_FOUND, "There is no such worker";
+    /// No such parked message.
+    UnknownParked = "unknown-parked", NOT_FOUND, "There is no such parked message";
     /// The path exists, but not with this method.
     MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "The path has no such method";
     /// The body did not arrive in time.

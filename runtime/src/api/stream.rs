@@ -15,12 +15,13 @@ use steadfast_core::{ExecutionId, Status};
 use steadfast_services::port::{Broker, Env, Settle, Subscription, Topic};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
+use tracing::debug;
 use utoipa::{IntoParams, ToSchema};
 
 use super::ApiState;
 use super::extract::{Params, check_id};
 use super::problem::{Problem, ProblemBody, ProblemKind};
-use crate::engine::{Engine, EngineError};
+use crate::engine::{AnySubscription, Engine, EngineError};
 
 /// How often a followed execution is looked at when no hint comes.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -77,11 +78,17 @@ pub(crate) async fn stream(
     })?;
     let engine = state.engine().clone();
     // Listening begins before anything is looked at, so that nothing falls in between.
-    let ended = engine.env().broker().subscribe(Topic::Ended).await?;
+    let ended = engine.env().broker().subscribe(Topic::Ended).await;
     let follows = params.id.map(|id| check_id("id", id)).transpose()?;
     if let Some(id) = follows {
         engine.find(id).await?;
     }
+    // One execution can be looked at again and again; of all of them only the broker tells.
+    let ended = match (ended, follows) {
+        (Ok(ended), _) => Some(ended),
+        (Err(_), Some(_)) => None,
+        (Err(error), None) => return Err(error.into()),
+    };
     let feed = Feed {
         engine,
         ended,
@@ -99,9 +106,10 @@ pub(crate) async fn stream(
 }
 
 /// One client's stream.
-struct Feed<S> {
+struct Feed {
     engine: Engine,
-    ended: S,
+    /// Who tells of endings, while there is anybody.
+    ended: Option<AnySubscription>,
     follows: Option<ExecutionId>,
     /// The last status that the client was told of the execution that it follows.
     seen: Option<Status>,
@@ -110,7 +118,7 @@ struct Feed<S> {
     _permit: OwnedSemaphorePermit,
 }
 
-impl<S: Subscription> Feed<S> {
+impl Feed {
     /// The next event; nothing when the stream is over.
     async fn next(&mut self) -> Option<Event> {
         loop {
@@ -166,14 +174,26 @@ impl<S: Subscription> Feed<S> {
             };
             tokio::select! {
                 biased;
-                heard = mine => heard?,
+                heard = mine => if heard.is_err() {
+                    // The broker is gone; looking goes on without it.
+                    self.ended = None;
+                },
                 () = tokio::time::sleep(LOOK_AGAIN) => {}
             }
         }
     }
 
     async fn take(&mut self) -> Result<Vec<(ExecutionId, Status)>, EngineError> {
-        let deliveries = self.ended.receive(BATCH).await?;
+        let Some(ended) = &mut self.ended else { return std::future::pending().await };
+        let deliveries = match ended.receive(BATCH).await {
+            Ok(deliveries) => deliveries,
+            Err(error) => {
+                debug!(%error, "an event stream subscribes again");
+                self.ended = None;
+                self.ended = Some(self.engine.env().broker().subscribe(Topic::Ended).await?);
+                return Ok(Vec::new());
+            }
+        };
         let mut endings = Vec::with_capacity(deliveries.len());
         let mut receipts = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
@@ -182,7 +202,7 @@ impl<S: Subscription> Feed<S> {
             }
             receipts.push((delivery.receipt, Settle::Ack));
         }
-        self.ended.settle(receipts).await?;
+        ended.settle(receipts).await?;
         Ok(endings)
     }
 }

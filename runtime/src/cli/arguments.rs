@@ -63,7 +63,7 @@ pub(crate) enum Verb {
         /// Which execution.
         id: Id,
     },
-    /// Check configuration, data directory, interpreters, clock and API.
+    /// Check configuration, data directory, servers, interpreters, clock and API.
     Doctor(Doctor),
     /// Measure throughput and latency on the embedded store.
     Bench(Bench),
@@ -75,7 +75,10 @@ pub(crate) enum Verb {
     Api(Serve),
     /// Be a production executor and API server.
     Serve(Serve),
-    /// Messages that were put aside (not built yet).
+    /// Be the process beside a worker that says when it is dead. Workers start it themselves.
+    #[command(hide = true)]
+    Witness(Witness),
+    /// Look at messages that were put aside, hand them in again or give them up, through the API.
     Parked {
         #[command(subcommand)]
         verb: Parked,
@@ -301,6 +304,20 @@ pub(crate) struct Worker {
     pub(crate) data: Option<PathBuf>,
 }
 
+/// `witness`.
+#[derive(Debug, Args)]
+pub(crate) struct Witness {
+    /// The worker's name.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: String,
+    /// What the worker's actions carry in their environment.
+    #[arg(long, value_name = "MARK")]
+    pub(crate) mark: String,
+    /// Which of the worker's witnesses this is.
+    #[arg(long, value_name = "N")]
+    pub(crate) start: u64,
+}
+
 /// `executor`.
 #[derive(Debug, Args)]
 pub(crate) struct Executor {
@@ -372,9 +389,18 @@ pub(crate) struct Bench {
     /// How many handlers run at once.
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) capacity: u32,
+    /// How many inputs one transaction takes at the most; the configured value if not given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) batch_size: Option<u32>,
     /// Where to put the data directories; the system's temporary directory if not given.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+    /// Be the worker process of this name.
+    #[arg(long, hide = true, value_name = "NAME", requires = "namespace")]
+    pub(crate) be_worker: Option<String>,
+    /// What the names of the queues begin with that this process uses.
+    #[arg(long, hide = true, value_name = "TEXT")]
+    pub(crate) namespace: Option<String>,
     /// Be the process that workload w5 kills: how many jobs of how many milliseconds.
     #[arg(long, hide = true, value_name = "JOBS,MILLIS")]
     pub(crate) victim: Option<String>,
@@ -400,6 +426,10 @@ pub(crate) enum Workload {
 pub(crate) enum Backend {
     /// The embedded store, in this process.
     Embedded,
+    /// PostgreSQL and RabbitMQ, as configured.
+    Rabbitmq,
+    /// PostgreSQL as the broker too; it is not built yet.
+    Postgres,
 }
 
 /// How durable a commit is.
@@ -437,31 +467,15 @@ pub(crate) enum Parked {
 }
 
 impl Verb {
-    /// The name of a verb that exists in name only.
-    pub(crate) fn unbuilt(&self) -> Option<&'static str> {
-        match self {
-            Self::Parked { .. } => Some("parked"),
-            Self::Run(_)
-            | Self::Dev(_)
-            | Self::Pack { .. }
-            | Self::Execution { .. }
-            | Self::Queue { .. }
-            | Self::Worker(_)
-            | Self::Explain { .. }
-            | Self::Doctor(_)
-            | Self::Bench(_)
-            | Self::Migrate
-            | Self::Executor(_)
-            | Self::Api(_)
-            | Self::Serve(_) => None,
-        }
-    }
-
     /// What is logged unless `RUST_LOG` says otherwise.
     pub(crate) const fn usual_level(&self) -> &'static str {
         match self {
-            Self::Dev(_) | Self::Executor(_) | Self::Api(_) | Self::Serve(_) => "info",
+            Self::Dev(_) | Self::Executor(_) | Self::Api(_) | Self::Serve(_) | Self::Witness(_) => {
+                "info"
+            }
             Self::Worker(worker) if worker.verb.is_none() => "info",
+            // What the client library thinks of a refusal stands in the row that is about it.
+            Self::Doctor(_) => "warn,lapin=off",
             _ => "warn",
         }
     }
@@ -475,7 +489,9 @@ impl Verb {
         {
             flags.push(("worker.capacity", "--capacity", capacity.to_string()));
         }
-        if let Self::Worker(Worker { name: Some(name), .. }) = self {
+        if let Self::Worker(Worker { name: Some(name), .. }) | Self::Witness(Witness { name, .. }) =
+            self
+        {
             flags.push(("worker.name", "--name", name.clone()));
         }
         if let Self::Dev(Dev { listen: Some(listen), .. })

@@ -1,24 +1,32 @@
-//! `bench`: the throughput and latency workloads, on the embedded store with handlers that do
-//! nothing, as in the benchmarks of comparable systems.
+//! `bench`: the throughput and latency workloads, on the embedded store or on servers, with handlers
+//! that do nothing, as in the benchmarks of comparable systems.
 
+mod cost;
 mod engine;
 mod flows;
+mod handover;
 mod kill;
 mod latency;
+mod notes;
 mod queues;
+mod scratch;
+mod worker;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
-use steadfast_runtime::Durability;
+use steadfast_runtime::{Durability, Servers};
 
 use super::Setting;
-use super::arguments::{Bench, SynchronousMode, Workload};
+use super::arguments::{Backend, Bench, SynchronousMode, Workload};
 use super::failure::{Code, Failure};
+use super::production;
 use super::setup;
 use super::signals::Signals;
 use crate::output::{Table, show};
+use scratch::Scratch;
 
 /// What one run of a workload measured, by name.
 type Sample = BTreeMap<&'static str, f64>;
@@ -28,46 +36,115 @@ type Sample = BTreeMap<&'static str, f64>;
 struct Conditions {
     durability: Durability,
     capacity: u32,
+    batch_size: usize,
     scale: f64,
     /// Below which directory the data goes; `None` = a temporary one.
     base: Option<PathBuf>,
+    /// Where the servers are; `None` = everything is in this process.
+    servers: Option<Servers>,
+    /// What there is at the servers now, so that it is removed whatever happens.
+    made: Arc<Mutex<Option<Scratch>>>,
 }
 
 impl Conditions {
+    fn new(asked: &Bench, setting: &Setting) -> Result<Self, Failure> {
+        if !(asked.scale.is_finite() && asked.scale > 0.0) {
+            return Err(Failure::usage("--scale must be a number above 0"));
+        }
+        let durability = match asked.synchronous {
+            Some(SynchronousMode::Full) => Durability::Full,
+            Some(SynchronousMode::Normal) => Durability::Normal,
+            None => setting.config.durability,
+        };
+        let batch_size = asked.batch_size.and_then(|size| usize::try_from(size).ok());
+        let servers = match asked.backend {
+            Backend::Embedded => None,
+            Backend::Rabbitmq => Some(production::servers_at(&setting.config)?),
+            Backend::Postgres => {
+                return Err(Failure::usage(
+                    "the transport in which PostgreSQL is the broker is not built yet; bench \
+                     `embedded` or `rabbitmq`",
+                ));
+            }
+        };
+        Ok(Self {
+            durability,
+            capacity: asked.capacity,
+            batch_size: batch_size.unwrap_or(setting.config.executor.batch_size),
+            scale: asked.scale,
+            base: asked.data.clone(),
+            servers,
+            made: Arc::default(),
+        })
+    }
+
     /// `usual`, made smaller or larger as asked.
     fn scaled(&self, usual: u32) -> u32 {
         // The cast saturates, and a bench of nothing measures nothing.
         ((f64::from(usual) * self.scale) as u32).max(1)
     }
+
+    /// Where the broker listens.
+    fn broker_port(&self) -> u16 {
+        let url = self.servers.as_ref().map(|servers| servers.message_queue.url.as_str());
+        let place = url.and_then(|url| url.split_once("://")).map_or("", |(_, rest)| rest);
+        let place = place.split('/').next().unwrap_or_default();
+        let port = place.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        port.unwrap_or(5672)
+    }
+
+    /// Remembers what was made at the servers.
+    fn made(&self, scratch: Scratch) -> Scratch {
+        *self.made.lock().unwrap_or_else(PoisonError::into_inner) = Some(scratch.clone());
+        scratch
+    }
+
+    /// Forgets it again.
+    fn removed(&self) -> Option<Scratch> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// Runs the workloads and shows the medians.
 pub(crate) fn bench(asked: &Bench, setting: &Setting) -> Result<Code, Failure> {
-    if !(asked.scale.is_finite() && asked.scale > 0.0) {
-        return Err(Failure::usage("--scale must be a number above 0"));
-    }
-    let durability = match asked.synchronous {
-        Some(SynchronousMode::Full) => Durability::Full,
-        Some(SynchronousMode::Normal) => Durability::Normal,
-        None => setting.config.durability,
-    };
-    let conditions = Conditions {
-        durability,
-        capacity: asked.capacity,
-        scale: asked.scale,
-        base: asked.data.clone(),
-    };
+    let conditions = Conditions::new(asked, setting)?;
     let executor = setup::executor()?;
     let ended = executor.block_on(async {
         let mut signals = Signals::catch()?;
-        tokio::select! {
+        if let Some(name) = &asked.be_worker {
+            return serve(name, asked, &conditions, &mut signals).await;
+        }
+        let ended = tokio::select! {
             biased;
             code = signals.next() => Ok(code),
             ended = measure(asked, &conditions, setting) => ended,
+        };
+        // What was cut short has left something behind.
+        if let Some(scratch) = conditions.removed()
+            && let Err(failure) = scratch.remove(&[]).await
+        {
+            failure.print();
         }
+        ended
     });
     executor.shutdown_background();
     ended
+}
+
+/// Is a worker process of another bench.
+async fn serve(
+    name: &str,
+    asked: &Bench,
+    conditions: &Conditions,
+    signals: &mut Signals,
+) -> Result<Code, Failure> {
+    let (Some(mut servers), [workload]) = (conditions.servers.clone(), &asked.workloads[..]) else {
+        return Err(Failure::usage("--be-worker needs one workload and --backend rabbitmq"));
+    };
+    let namespace = asked.namespace.clone().unwrap_or_default();
+    servers.message_queue.dead_letter_exchange = Some(format!("{namespace}.dlx"));
+    servers.message_queue.namespace = namespace;
+    worker::be_worker(name, *workload, conditions, servers, signals).await
 }
 
 async fn measure(
@@ -90,23 +167,30 @@ async fn measure(
         }
         results.push((workload, summarize(&samples)));
     }
-    let synchronous = match conditions.durability {
-        Durability::Full => "full",
-        Durability::Normal => "normal",
-    };
     let workloads: Vec<Value> = results.iter().map(|(workload, s)| as_json(*workload, s)).collect();
-    let value = json!({
-        "backend": "embedded",
-        "synchronous": synchronous,
+    let mut value = json!({
+        "backend": if conditions.servers.is_some() { "rabbitmq" } else { "embedded" },
         "runs": asked.runs,
         "scale": asked.scale,
         "capacity": asked.capacity,
+        "batch_size": conditions.batch_size,
         "cores": std::thread::available_parallelism().map_or(1, usize::from),
         "workloads": workloads,
     });
+    if conditions.servers.is_none() {
+        value["synchronous"] = json!(word(conditions.durability));
+    }
     let text = setting.format.render(&value, || table(&results));
     show(&text).map_err(|error| Failure::cannot_write(&error))?;
     check(&results)
+}
+
+/// The name of a durability.
+const fn word(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Full => "full",
+        Durability::Normal => "normal",
+    }
 }
 
 async fn run(workload: Workload, conditions: &Conditions) -> Result<Sample, Failure> {
@@ -115,6 +199,7 @@ async fn run(workload: Workload, conditions: &Conditions) -> Result<Sample, Fail
         Workload::W2 => queues::ten(conditions).await,
         Workload::W3 => flows::flows(conditions).await,
         Workload::W4 => latency::latency(conditions).await,
+        Workload::W5 if conditions.servers.is_some() => handover::handover(conditions).await,
         Workload::W5 => kill::kill(conditions).await,
     }
 }
@@ -136,7 +221,7 @@ const fn story(workload: Workload) -> &'static str {
         Workload::W2 => "W2: the same over 10 queues of limit 3, order checked",
         Workload::W3 => "W3: workflows of 10 items and a join",
         Workload::W4 => "W4: pickup latency when idle, one job each 50 ms",
-        Workload::W5 => "W5: jobs of 2 s, the process killed half-way",
+        Workload::W5 => "W5: jobs of 2 s, 10 at once, the process that runs them killed half-way",
     }
 }
 

@@ -7,7 +7,7 @@ mod submit;
 use serde_json::{Value, json};
 
 use super::Setting;
-use super::arguments::{Execution, Id, Limit, Queue, Stream, Worker, WorkerVerb};
+use super::arguments::{Execution, Id, Limit, Parked, Queue, Stream, Worker, WorkerVerb};
 use super::failure::{Code, Failure};
 use super::setup;
 use super::signals::Signals;
@@ -128,6 +128,29 @@ pub(crate) fn worker(worker: Worker, setting: &Setting) -> Result<Code, Failure>
             Some(WorkerVerb::Drain { name }) => tell(name, "drain"),
             Some(WorkerVerb::Cordon { name, undo: false }) => tell(name, "cordon"),
             Some(WorkerVerb::Cordon { name, undo: true }) => tell(name, "uncordon"),
+        }
+    })
+}
+
+/// `parked`.
+pub(crate) fn parked(verb: Parked, setting: &Setting) -> Result<Code, Failure> {
+    let client = Client::new(&setting.config)?;
+    let format = setting.format;
+    interruptible(move || {
+        let one = |value: Value| done(&format.render(&value, || show::parked_message(&value)));
+        match verb {
+            Parked::List => {
+                let value = client.get("parked")?;
+                done(&format.render(&value, || show::parked(&value)))
+            }
+            Parked::Show { id } => one(client.get(&format!("parked/{}", segment(&id)))?),
+            Parked::Replay { id } => {
+                one(client.post(&format!("parked/{}/replay", segment(&id)), None)?)
+            }
+            Parked::Discard { id, reason } => {
+                let path = format!("parked/{}/discard", segment(&id));
+                one(client.post(&path, Some(&json!({ "reason": reason })))?)
+            }
         }
     })
 }

@@ -1,6 +1,7 @@
 //! `doctor`: a row for everything that must be right, and exit code 1 if anything is not.
 
 mod data;
+mod servers;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -68,6 +69,7 @@ pub(crate) fn doctor(
     });
     let executor = setup::executor()?;
     rows.extend(executor.block_on(data::look_at(directory.as_deref(), config.durability)));
+    rows.extend(executor.block_on(servers::look_at(&config)));
     rows.push(api(config, global, environment));
     report(&rows, format)
 }

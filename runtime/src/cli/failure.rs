@@ -114,7 +114,8 @@ impl From<OpenError> for Failure {
             OpenError::Data(_)
             | OpenError::Database(_)
             | OpenError::Store(_)
-            | OpenError::Guardian(_) => Self::environment(error.to_string()),
+            | OpenError::Guardian(_)
+            | OpenError::Journal(..) => Self::environment(error.to_string()),
         }
     }
 }

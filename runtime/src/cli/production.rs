@@ -1,15 +1,21 @@
 //! `migrate`, `executor`, `worker`, `api` and `serve`: the processes of a deployment whose state is
 //! in PostgreSQL and whose hints go through RabbitMQ.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use steadfast_runtime::api::wait_on;
 use steadfast_runtime::packs::Catalog;
-use steadfast_runtime::{Data, Engine, OpenError, Options, Roles, Servers, postgres, rabbitmq};
+use steadfast_runtime::{
+    Data, Engine, OpenError, Options, Roles, Servers, WitnessProgram, bear_witness, postgres,
+    rabbitmq,
+};
 use steadfast_services::port::StoreError;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::Setting;
-use super::arguments::{Executor, Serve, Worker};
+use super::arguments::{Executor, Serve, Witness, Worker};
 use super::dev::{GOODBYE, announce, api_options, listen, local_address, serve as serve_api};
 use super::failure::{Code, Failure};
 use super::setup;
@@ -47,11 +53,37 @@ pub(crate) fn worker(asked: Worker, setting: &Setting) -> Result<Code, Failure> 
              the configuration",
         ));
     }
+    options.witness = Some(witness_program(&options.worker_name, &setting.config));
     if let Some(directory) = asked.data {
         options.data = Data::Directory(directory);
     }
     let what = format!("worker `{}`", options.worker_name);
     run_until_told(options, catalog, &what, setting)
+}
+
+/// What to start beside a worker: this very program, even if another was installed meanwhile.
+fn witness_program(name: &str, config: &Config) -> WitnessProgram {
+    let mut arguments: Vec<OsString> = ["witness", "--name", name].map(OsString::from).into();
+    if let Some(file) = &config.file {
+        arguments.extend([OsString::from("--config"), file.clone().into()]);
+    }
+    WitnessProgram { program: PathBuf::from("/proc/self/exe"), arguments }
+}
+
+/// `witness`: it is told on standard input what the worker beside it has, and ends after that.
+pub(crate) fn witness(asked: &Witness, setting: &Setting) -> Result<Code, Failure> {
+    let servers = servers(&setting.config)?;
+    let options = Options { servers: Some(servers), ..setting.config.options() };
+    let heard = steadfast_runtime::Witness::new(&asked.mark, asked.start);
+    let executor = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let executor = executor
+        .map_err(|error| Failure::environment(format!("no threads can be started: {error}")))?;
+    executor.block_on(async {
+        // They are for the worker. Whoever stops both wants this one to have the last word.
+        let _signals = Signals::catch()?;
+        let _hangup = signal(SignalKind::hangup());
+        Ok(bear_witness(options, heard).await.map(|()| Code::Done)?)
+    })
 }
 
 /// `api`.
@@ -75,7 +107,13 @@ fn listen_until_told(asked: &Serve, roles: Roles, setting: &Setting) -> Result<C
         // The port first: it is the likelier to be refused, and then nothing was touched.
         let listener = listen(&config.api.listen, &api.tokens).await?;
         let address = local_address(&listener)?;
-        let engine = match open(options, catalog, &mut signals).await? {
+        // Until the database is there the port says that this process lives and is not ready.
+        let opened = tokio::select! {
+            biased;
+            opened = open(options, catalog, &mut signals) => opened?,
+            () = wait_on(&listener, &api) => unreachable!("it waits for ever"),
+        };
+        let engine = match opened {
             Opened::Engine(engine) => engine,
             Opened::Told(code) => return Ok(code),
         };
@@ -178,11 +216,6 @@ fn prepare(
 
 /// The servers that the configuration names.
 fn servers(config: &Config) -> Result<Servers, Failure> {
-    let missing = |key: &str, variable: &str, form: &str| {
-        Failure::usage(format!(
-            "`{key}` is not set, and this verb needs it; set it, or {variable}, to {form}"
-        ))
-    };
     if config.transport != "rabbitmq" {
         return Err(Failure::usage(format!(
             "`transport` is `{}`, and production processes need `rabbitmq`; set it in the \
@@ -190,30 +223,49 @@ fn servers(config: &Config) -> Result<Servers, Failure> {
             config.transport
         )));
     }
-    let database_url = config.database_url.clone().filter(|url| !url.starts_with("sqlite:"));
-    let database_url = database_url.ok_or_else(|| {
+    servers_at(config)
+}
+
+/// The servers that the configuration names, whatever transport it says.
+pub(crate) fn servers_at(config: &Config) -> Result<Servers, Failure> {
+    let (database_url, database) = database(config)?;
+    let direct_url = config.database.direct_url.clone();
+    Ok(Servers { database_url, database, direct_url, message_queue: message_queue(config)? })
+}
+
+fn missing(key: &str, variable: &str, form: &str) -> Failure {
+    Failure::usage(format!(
+        "`{key}` is not set, and this verb needs it; set it, or {variable}, to {form}"
+    ))
+}
+
+/// The database that the configuration names.
+pub(crate) fn database(config: &Config) -> Result<(String, postgres::Options), Failure> {
+    let url = config.database_url.clone().filter(|url| !url.starts_with("sqlite:"));
+    let url = url.ok_or_else(|| {
         missing("database.url", "DATABASE_URL", "postgres://USER:PASSWORD@HOST:PORT/DATABASE")
     })?;
+    let options = postgres::Options {
+        connections: config.database.max_connections,
+        acquire_timeout: config.database.acquire_timeout,
+        migrate: false,
+        ..postgres::Options::default()
+    };
+    Ok((url, options))
+}
+
+/// The broker that the configuration names.
+pub(crate) fn message_queue(config: &Config) -> Result<rabbitmq::Options, Failure> {
     let queue = &config.message_queue;
-    let url = queue.url.clone();
-    let url = url.ok_or_else(|| {
+    let url = queue.url.clone().ok_or_else(|| {
         missing("message_queue.url", "AMQP_URL", "amqp://USER:PASSWORD@HOST:PORT/VHOST")
     })?;
-    Ok(Servers {
-        database_url,
-        database: postgres::Options {
-            connections: config.database.max_connections,
-            acquire_timeout: config.database.acquire_timeout,
-            migrate: false,
-            ..postgres::Options::default()
-        },
-        message_queue: rabbitmq::Options {
-            prefetch: u16::try_from(queue.prefetch).unwrap_or(u16::MAX),
-            confirm_timeout: queue.confirm_timeout,
-            worker_queue_ttl: queue.worker_queue_ttl,
-            dead_letter_exchange: queue.dead_letter_exchange.clone(),
-            dead_letter_ttl: queue.dead_letter_ttl,
-            ..rabbitmq::Options::new(url)
-        },
+    Ok(rabbitmq::Options {
+        prefetch: u16::try_from(queue.prefetch).unwrap_or(u16::MAX),
+        confirm_timeout: queue.confirm_timeout,
+        worker_queue_ttl: queue.worker_queue_ttl,
+        dead_letter_exchange: queue.dead_letter_exchange.clone(),
+        dead_letter_ttl: queue.dead_letter_ttl,
+        ..rabbitmq::Options::new(url)
     })
 }

@@ -52,6 +52,8 @@ pub(crate) fn run(asked: Run, setting: &Setting) -> Result<Code, Failure> {
     let target = Target::find(&asked.target, &catalog)?;
     let parameters = target::parameters(&asked.parameters, &target.definition)?;
     let mut options = setting.config.options();
+    // A result that nobody has seen yet is kept, however long ago it came.
+    options.retention = None;
     options.settings.unschedulable_after = PATIENCE;
     // An operator's limit on what waits protects a server; here everything that waits was asked for.
     options.settings.max_queue_length = u64::MAX >> 1;

@@ -68,3 +68,11 @@ pub(crate) fn report(problems: Vec<Problem>) -> Result<(), Failure> {
 pub(crate) fn monotonic() -> Instant {
     Instant::now()
 }
+
+/// Microseconds since 1970 by the clock that all processes of this machine share; benchmarks look at
+/// it, nothing is decided by it.
+#[expect(clippy::disallowed_methods, reason = "measures for show, decides nothing")]
+pub(crate) fn micros() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    u64::try_from(since.unwrap_or_default().as_micros()).unwrap_or(u64::MAX)
+}

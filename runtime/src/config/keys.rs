@@ -72,7 +72,8 @@ pub(crate) const KEYS: &[Key] = &[
         "database.direct_url",
         Kind::Url(&["postgres", "postgresql"]),
         "",
-        "a connection around the pooler, for LISTEN; without it, changes are polled for",
+        "a connection around the pooler, for LISTEN: hints that RabbitMQ does not take go this way; \
+         without it, sweeps find what they spoke of",
     ),
     key("database.max_connections", Kind::Whole(1), "10", "the size of the connection pool"),
     key(
@@ -213,6 +214,19 @@ pub(crate) const KEYS: &[Key] = &[
         Kind::SecondsOrNever,
         "3600",
         "how long an execution may wait in its queue before it fails; 0 = for ever",
+    ),
+    key(
+        "journal.directory",
+        Kind::Text,
+        "",
+        "where this process writes down what it decides, so that the decisions can be checked; it is \
+         as secret as the database. By default nowhere",
+    ),
+    key(
+        "journal.max_mib",
+        Kind::Whole(1),
+        "1024",
+        "how many MiB of it one process keeps; then the older half goes",
     ),
     key("api.listen", Kind::Address, "127.0.0.1:8080", "where the HTTP API listens"),
     key(

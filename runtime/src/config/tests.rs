@@ -102,6 +102,13 @@ fn what_is_wrong_is_said_with_its_place() {
              stopping",
         ),
         (
+            "worker:\n  probe_interval: 15\n",
+            None,
+            "worker.probe_interval (15 s, steadfast.yaml:2) must be less than \
+             worker.probe_staleness (15 s, default): a worker must have the chance to answer \
+             before it counts as silent",
+        ),
+        (
             "packs:\n  paths: [nowhere]\n",
             None,
             "steadfast.yaml:2: `packs.paths`: nowhere is not a directory",
@@ -116,6 +123,21 @@ fn what_is_wrong_is_said_with_its_place() {
     for (text, variable, sentence) in table {
         let pairs: Vec<_> = variable.iter().copied().collect();
         assert_eq!(load(text, &pairs, &[]).unwrap_err(), [*sentence], "{text}");
+    }
+}
+
+#[test]
+fn bounds_follow_from_the_settings_that_name_them() {
+    let settings = |text: String| load(&text, &[], &[]).unwrap().options().settings;
+    for lease in [4, 8, 20] {
+        let settings = settings(format!("worker: {{ lease_seconds: {lease} }}\n"));
+        assert_eq!(settings.lease, Span::from_secs(lease));
+        assert_eq!(settings.beat_overdue, Span::from_millis(lease * 750));
+    }
+    for (preset, seconds) in [("development", 120), ("production", 300)] {
+        let settings = settings(format!("preset: {preset}\n"));
+        let bounds = [settings.offer_timeout, settings.unschedulable_after];
+        assert_eq!(bounds, [Span::from_secs(seconds); 2], "{preset}");
     }
 }
 

@@ -1,11 +1,15 @@
 //! The broker that a process was configured to have.
 
+use steadfast_core::WorkerId;
 use steadfast_core::decision::Message;
-use steadfast_embedded::{InprocBroker, InprocSubscription};
-use steadfast_rabbitmq::{RabbitBroker, RabbitSubscription};
+use steadfast_embedded::{InprocBroker, InprocSubscription, ParkedHint};
+use steadfast_rabbitmq::Verdict;
 use steadfast_services::port::{
-    Broker, Committed, Delivery, Published, Receipt, Settle, StoreError, Subscription, Topic,
+    Broker, Committed, Delivery, Parked, Published, Receipt, Settle, StoreError, Subscription,
+    Topic,
 };
+
+use super::paired::{Paired, PairedSubscription};
 
 /// The broker of an engine.
 #[derive(Clone)]
@@ -13,7 +17,7 @@ pub(crate) enum AnyBroker {
     /// In this process.
     Inproc(InprocBroker),
     /// Between processes.
-    Rabbit(RabbitBroker),
+    Rabbit(Paired),
 }
 
 /// A consumer of an [`AnyBroker`].
@@ -21,16 +25,76 @@ pub(crate) enum AnySubscription {
     /// Of the one in this process.
     Inproc(InprocSubscription),
     /// Of the one between processes. Boxed, being larger, and made once for a consumer's life.
-    Rabbit(Box<RabbitSubscription>),
+    Rabbit(Box<PairedSubscription>),
 }
 
 impl AnyBroker {
-    /// How many messages this process has put aside.
-    pub(crate) fn parked(&self) -> u64 {
+    /// How many messages are put aside.
+    pub(crate) async fn count_parked(&self) -> Result<u64, StoreError> {
         match self {
-            Self::Inproc(broker) => u64::try_from(broker.parked().len()).unwrap_or(u64::MAX),
-            Self::Rabbit(broker) => broker.counted().parked,
+            Self::Inproc(broker) => Ok(u64::try_from(broker.parked().len()).unwrap_or(u64::MAX)),
+            Self::Rabbit(both) => both.rabbit.count_parked().await,
         }
+    }
+
+    /// What is put aside, the oldest first.
+    pub(crate) async fn parked(&self) -> Result<Vec<Parked>, StoreError> {
+        match self {
+            Self::Inproc(broker) => Ok(broker.parked().into_iter().map(seen).collect()),
+            Self::Rabbit(both) => both.rabbit.parked().await,
+        }
+    }
+
+    /// Hands a message in again or gives it up, and says what it was.
+    pub(crate) async fn settle_parked(
+        &self,
+        id: &str,
+        verdict: Verdict,
+    ) -> Result<Option<Parked>, StoreError> {
+        match self {
+            Self::Inproc(broker) => {
+                let replay = verdict == Verdict::Replay;
+                let settled = id.parse().ok().and_then(|id| broker.settle_parked(id, replay));
+                Ok(settled.map(seen))
+            }
+            Self::Rabbit(both) => both.rabbit.settle_parked(id, verdict).await,
+        }
+    }
+
+    /// How many messages wait for each worker process that listens.
+    pub(crate) async fn waiting_for(
+        &self,
+        workers: &[WorkerId],
+    ) -> Result<Vec<Option<u64>>, StoreError> {
+        match self {
+            Self::Inproc(broker) => {
+                let waiting = |worker| broker.waiting_for(worker).map(|count| count as u64);
+                Ok(workers.iter().map(waiting).collect())
+            }
+            Self::Rabbit(both) => both.rabbit.waiting_for(workers).await,
+        }
+    }
+
+    /// Whether it can be used now, or why not.
+    pub(crate) fn ready(&self) -> Result<(), String> {
+        match self {
+            Self::Inproc(_) => Ok(()),
+            Self::Rabbit(both) => both.rabbit.ready().map_err(|problem| problem.to_string()),
+        }
+    }
+}
+
+/// A hint of this process as all parked messages are shown.
+fn seen(hint: ParkedHint) -> Parked {
+    Parked {
+        id: hint.id.to_string(),
+        reason: hint.reason,
+        exchange: String::new(),
+        key: String::new(),
+        made_at: None,
+        content_type: Some(String::from("application/json")),
+        // A hint is plain data.
+        body: serde_json::to_vec(&hint.message).unwrap_or_default(),
     }
 }
 

@@ -13,9 +13,9 @@ use steadfast_core::settings::Settings;
 use steadfast_core::{ActionRef, Span, Transport, WorkerName};
 use steadfast_embedded::{DataDir, EmbeddedStore, InprocBroker};
 use steadfast_packs::{Catalog, Definition, PolicyDefaults, Problem, Sources};
-use steadfast_postgres::PostgresStore;
+use steadfast_postgres::{PostgresStore, Wire};
 use steadfast_rabbitmq::RabbitBroker;
-use steadfast_runner::{Guardian, LogStore, Runner as ProcessRunner, RunnerConfig};
+use steadfast_runner::{Guardian, LogStore, Runner as ProcessRunner, RunnerConfig, WitnessProgram};
 use steadfast_services::alarm::Alarm;
 use steadfast_services::assembly::{open_doors, start_executor};
 use steadfast_services::port::{Query, Runner, StoreError};
@@ -28,6 +28,10 @@ use super::broker::AnyBroker;
 use super::counters::Counters;
 use super::definitions::Definitions;
 use super::env::{LocalEnv, Shared, wall_clock};
+use super::journal::{self, JournalOptions};
+use super::logs::start_cleaning;
+use super::measures::Measures;
+use super::paired::Paired;
 use super::runner::ActionRunner;
 use super::store::AnyStore;
 use super::{Engine, Inner};
@@ -67,6 +71,8 @@ pub struct Servers {
     pub database_url: String,
     /// How it is used.
     pub database: steadfast_postgres::Options,
+    /// A way to the database around its pooler, by which hints go that the broker does not take.
+    pub direct_url: Option<String>,
     /// Where the broker is, and how it is used.
     pub message_queue: steadfast_rabbitmq::Options,
 }
@@ -96,6 +102,8 @@ pub struct Options {
     pub defaults: PolicyDefaults,
     /// How many inputs one transaction takes at the most.
     pub batch_size: usize,
+    /// How long what is over is kept; `None` keeps everything.
+    pub retention: Option<Span>,
     /// The worker's name.
     pub worker_name: String,
     /// How many executions run at once.
@@ -110,6 +118,13 @@ pub struct Options {
     pub kill_grace: Duration,
     /// How large a result may be, in bytes.
     pub max_result_bytes: usize,
+    /// Where this process writes down what it decides; `None` = nowhere.
+    pub journal: Option<JournalOptions>,
+    /// What to start beside a worker on servers, so that it need not be waited for when it is
+    /// killed; it must call [`bear_witness`](crate::bear_witness).
+    pub witness: Option<WitnessProgram>,
+    /// How long logs are kept in a database that is shared.
+    pub logs_kept: Span,
 }
 
 impl Default for Options {
@@ -123,6 +138,7 @@ impl Default for Options {
             settings: Settings::DEFAULT,
             defaults: PolicyDefaults::default(),
             batch_size: 256,
+            retention: None,
             worker_name: String::from("local"),
             capacity: u32::try_from(cores * 4).unwrap_or(4),
             labels: BTreeMap::new(),
@@ -130,6 +146,9 @@ impl Default for Options {
             shutdown_timeout: Span::from_secs(30),
             kill_grace: Duration::from_secs(5),
             max_result_bytes: 1 << 20,
+            journal: None,
+            witness: None,
+            logs_kept: Span::from_secs(7 * 24 * 3600),
         }
     }
 }
@@ -155,6 +174,9 @@ pub enum OpenError {
     /// The process that watches over this one could not be started.
     #[error("cannot start the guardian process: {0}")]
     Guardian(std::io::Error),
+    /// The journal cannot be written.
+    #[error("cannot write a journal to {}: {}", .0.display(), .1)]
+    Journal(PathBuf, std::io::Error),
 }
 
 fn list(problems: &[Problem]) -> String {
@@ -284,7 +306,8 @@ fn load_catalog(
 
 fn start_processes(options: &Options, data: &DataDir) -> Result<ProcessRunner, OpenError> {
     let guardian = if options.roles.worker {
-        let guardian = Guardian::start(Some(data.lock_fd()), data.path());
+        let witness = options.witness.clone().filter(|_| options.servers.is_some());
+        let guardian = Guardian::start_with(Some(data.lock_fd()), data.path(), witness);
         Some(guardian.map_err(OpenError::Guardian)?)
     } else {
         None
@@ -311,7 +334,7 @@ async fn embedded_env(
         transport: Transport::Embedded,
         directory: None,
     };
-    Ok(local_env(options, at, catalog))
+    local_env(options, at, catalog)
 }
 
 /// The state and the hints at servers. The broker is connected to in the background, since nothing
@@ -323,38 +346,57 @@ async fn shared_env(
     catalog: Catalog,
 ) -> Result<LocalEnv, OpenError> {
     let store = PostgresStore::open(&servers.database_url, servers.database).await?;
-    let broker = RabbitBroker::start(servers.message_queue)?;
+    let rabbit = RabbitBroker::start(servers.message_queue)?;
+    let wire = servers.direct_url.as_deref().map(Wire::start).transpose()?;
+    let broker = Paired { rabbit, wire };
     let at = Place {
         store: AnyStore::Postgres(store),
         broker: AnyBroker::Rabbit(broker),
         transport: Transport::Rabbitmq,
         directory: Some(data),
     };
-    Ok(local_env(options, at, catalog))
+    local_env(options, at, catalog)
 }
 
 /// Where the state is, and what carries the hints.
-struct Place {
-    store: AnyStore,
-    broker: AnyBroker,
-    transport: Transport,
-    directory: Option<DataDir>,
+pub(super) struct Place {
+    pub(super) store: AnyStore,
+    pub(super) broker: AnyBroker,
+    pub(super) transport: Transport,
+    pub(super) directory: Option<DataDir>,
 }
 
-fn local_env(options: &Options, at: Place, catalog: Catalog) -> LocalEnv {
-    LocalEnv::new(Shared {
+pub(super) fn local_env(
+    options: &Options,
+    at: Place,
+    catalog: Catalog,
+) -> Result<LocalEnv, OpenError> {
+    let journal = match &options.journal {
+        Some(journal) => {
+            // No two processes have the same name at the same time, and none comes back to a file.
+            let began = wall_clock().as_micros();
+            let name = format!("{}-{}-{began}", options.worker_name, std::process::id());
+            let opened = journal::open(journal, &name);
+            Some(opened.map_err(|error| OpenError::Journal(journal.directory.clone(), error))?)
+        }
+        None => None,
+    };
+    Ok(LocalEnv::new(Shared {
+        journal,
         store: at.store,
         broker: at.broker,
         transport: at.transport,
         _directory: at.directory,
         settings: options.settings,
         batch_size: options.batch_size,
+        retention: options.retention,
         definitions: Definitions::new(catalog, options.defaults),
         counters: Counters::default(),
+        measures: Measures::default(),
         alarm: Alarm::default(),
         draws: AtomicU64::new(wall_clock().as_micros()),
         stop: CancellationToken::new(),
-    })
+    }))
 }
 
 /// Stores every definition before anything can be pinned to it. An executor takes over the limits
@@ -378,6 +420,18 @@ async fn store_definitions(env: &LocalEnv, roles: Roles) -> Result<(), OpenError
     Ok(())
 }
 
+/// Says again and again that this process has its definitions, so that they stay in the store as
+/// long as something may be pinned to them here.
+async fn keep_definitions(env: LocalEnv) {
+    use steadfast_services::port::Env;
+    loop {
+        env.sleep(Span::from_secs(3600)).await;
+        if let Err(error) = env.store().put_definitions(&env.definitions().to_store()).await {
+            tracing::warn!(%error, "the definitions were not seen to; they are in an hour");
+        }
+    }
+}
+
 fn assemble(
     env: LocalEnv,
     options: &Options,
@@ -385,6 +439,17 @@ fn assemble(
     handlers: BTreeMap<ActionRef, Handler>,
 ) -> Engine {
     let doors = open_doors(&env);
+    {
+        use steadfast_services::port::Env;
+        let stop = env.stop().clone();
+        let keeping = keep_definitions(env.clone());
+        env.spawn("definitions", async move {
+            let _ = stop.run_until_cancelled(keeping).await;
+        });
+    }
+    if options.roles.executor {
+        start_cleaning(&env, options.logs_kept);
+    }
     if options.roles.executor {
         start_executor(&env, env.stop());
     }
@@ -401,7 +466,7 @@ fn assemble(
         shutdown_timeout: options.shutdown_timeout,
     };
     let worker = StopSignals::default();
-    let life = work(env.clone(), runner.clone(), doors.completer.clone(), config, worker.clone());
+    let life = work(env.clone(), runner.clone(), config, worker.clone());
     #[expect(clippy::disallowed_methods, reason = "a shutdown waits for this one")]
     let living = options.roles.worker.then(|| tokio::spawn(live(life, env.clone(), options.roles)));
     let worker_task = std::sync::Mutex::new(living);

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use steadfast_core::DefinitionHash;
-use steadfast_core::workflow::{Evaluator, Graph};
-use steadfast_packs::{Catalog, Definition, PolicyDefaults, Templates};
+use steadfast_packs::{Catalog, CompiledWorkflow, Definition, PolicyDefaults};
 use steadfast_services::port::{Query, StoreError, Workflow};
 use tracing::error;
 
@@ -16,22 +15,6 @@ pub(crate) struct Definitions {
     defaults: PolicyDefaults,
     stored: Mutex<BTreeMap<DefinitionHash, Arc<Definition>>>,
     workflows: Mutex<BTreeMap<DefinitionHash, Option<Arc<dyn Workflow>>>>,
-}
-
-/// A workflow whose templates are compiled.
-struct Compiled {
-    definition: Arc<Definition>,
-    templates: Templates,
-}
-
-impl Workflow for Compiled {
-    fn graph(&self) -> &Graph {
-        &self.definition.workflow().expect("only workflows are compiled").graph
-    }
-
-    fn evaluator(&self) -> &dyn Evaluator {
-        &self.templates
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -116,8 +99,8 @@ impl Definitions {
             self.find(store, pinned).await?;
         }
         let lookup = |hash: &DefinitionHash| self.known(hash);
-        match Templates::new(&definition, lookup, self.defaults) {
-            Ok(templates) => Ok(Some(Arc::new(Compiled { definition, templates }))),
+        match CompiledWorkflow::new(definition, lookup, self.defaults) {
+            Ok(compiled) => Ok(Some(Arc::new(compiled))),
             Err(problem) => {
                 error!(%hash, %problem, "a workflow cannot be compiled");
                 Ok(None)

@@ -10,7 +10,8 @@ use steadfast_core::settings::Settings;
 use steadfast_core::{DefinitionHash, Span, Timestamp, Transport};
 use steadfast_embedded::DataDir;
 use steadfast_services::alarm::Alarm;
-use steadfast_services::port::{Counter, Env, StoreError, Workflow};
+use steadfast_services::journal::Journal;
+use steadfast_services::port::{Counter, Env, Measure, StoreError, Workflow};
 
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error};
@@ -18,6 +19,7 @@ use tracing::{Instrument, error};
 use super::broker::AnyBroker;
 use super::counters::Counters;
 use super::definitions::Definitions;
+use super::measures::Measures;
 use super::store::AnyStore;
 
 /// Everything that the services of this process share.
@@ -32,10 +34,13 @@ pub(crate) struct Shared {
     pub(crate) _directory: Option<DataDir>,
     pub(crate) settings: Settings,
     pub(crate) batch_size: usize,
+    pub(crate) retention: Option<Span>,
     pub(crate) definitions: Definitions,
     pub(crate) counters: Counters,
+    pub(crate) measures: Measures,
     pub(crate) alarm: Alarm,
     pub(crate) draws: AtomicU64,
+    pub(crate) journal: Option<Journal>,
     /// Cancelled when the engine stops, in good order or because a service died.
     pub(crate) stop: CancellationToken,
 }
@@ -52,6 +57,11 @@ impl LocalEnv {
     /// Cancelled when the engine stops.
     pub(crate) fn stop(&self) -> &CancellationToken {
         &self.0.stop
+    }
+
+    /// How long things took in this process.
+    pub(crate) fn measures(&self) -> &Measures {
+        &self.0.measures
     }
 
     pub(crate) fn counters(&self) -> &Counters {
@@ -81,6 +91,10 @@ impl Env for LocalEnv {
 
     fn batch_size(&self) -> usize {
         self.0.batch_size
+    }
+
+    fn retention(&self) -> Option<Span> {
+        self.0.retention
     }
 
     fn now(&self) -> Timestamp {
@@ -126,8 +140,16 @@ impl Env for LocalEnv {
         &self.0.alarm
     }
 
+    fn journal(&self) -> Option<&Journal> {
+        self.0.journal.as_ref()
+    }
+
     fn count(&self, counter: Counter, by: u64) {
         self.0.counters.add(counter, by);
+    }
+
+    fn measure(&self, measure: Measure, took: Span) {
+        self.0.measures.add(measure, took, self.now());
     }
 }
 

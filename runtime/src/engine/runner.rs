@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use steadfast_core::claim::Assignment;
 use steadfast_core::execution::Ending;
-use steadfast_core::{ActionRef, Runtime};
+use steadfast_core::{ActionRef, Runtime, WorkerId};
 use steadfast_packs::{
     Definition, Kind, OutputFormat, ParameterDelivery, ParameterFormat, ProcessSpec,
     handler_runtime, secret_values,
@@ -17,6 +17,7 @@ use steadfast_services::port::{Ended, Env, Runner};
 use tokio_util::sync::CancellationToken;
 
 use super::env::LocalEnv;
+use super::logs::Shipping;
 use crate::handler::{Context, Handler};
 
 /// Runs processes and handlers.
@@ -51,7 +52,25 @@ impl ActionRunner {
         stop: CancellationToken,
     ) -> Ended {
         let invocation = invocation(definition, spec, assignment, parameters);
-        match self.0.processes.run(invocation, stop).await {
+        let (execution, attempt) = (assignment.execution.0, assignment.attempt.0);
+        let mut shipping = Shipping::new(&self.0.env, self.logs(), execution, attempt);
+        let outcome = tokio::select! {
+            biased;
+            outcome = self.0.processes.run(invocation, stop.clone()) => outcome,
+            () = shipping.go_on() => unreachable!("it goes on for ever"),
+        };
+        // Before anybody hears of the end: who reads the log then reads all of it.
+        // Whoever was told to stop has little time: its worker may have lost its lease, and wait.
+        let told = async {
+            stop.cancelled().await;
+            tokio::time::sleep(LOG_GRACE).await;
+        };
+        tokio::select! {
+            biased;
+            () = shipping.finish() => {}
+            () = told => {}
+        }
+        match outcome {
             process::Outcome::Succeeded(result) => {
                 Ended { ending: Ending::Succeeded, result, error: None }
             }
@@ -106,6 +125,9 @@ impl ActionRunner {
     }
 }
 
+/// How long the end of a log may take once its attempt was told to stop.
+const LOG_GRACE: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// How long a handler that was told to stop may take to do so.
 const HANDLER_GRACE: std::time::Duration = std::time::Duration::from_secs(5);
 
@@ -113,6 +135,14 @@ impl Runner for ActionRunner {
     fn runtimes(&self) -> BTreeSet<Runtime> {
         let processes = self.0.processes.runtimes().into_iter().map(Runtime::new);
         processes.chain(self.0.handlers.keys().map(handler_runtime)).collect()
+    }
+
+    fn serves(&self, worker: &WorkerId) {
+        self.0.processes.serve(Some(worker.incarnation.0));
+    }
+
+    fn has_left(&self) {
+        self.0.processes.serve(None);
     }
 
     async fn run(

@@ -12,14 +12,14 @@ use steadfast_core::queue::{Occupancy, Queue};
 use steadfast_core::worker::Worker;
 use steadfast_core::workflow::{Run, Visit};
 use steadfast_core::{
-    ActionRef, DefinitionHash, ExecutionId, QueueKey, Runtime, Status, TaskKey, Timestamp,
+    ActionRef, DefinitionHash, ExecutionId, QueueKey, Runtime, Span, Status, TaskKey, Timestamp,
     WorkerId, WorkerName,
 };
 use steadfast_embedded::{EmbeddedStore, EmbeddedTransaction};
 use steadfast_postgres::{PostgresStore, PostgresTransaction};
 use steadfast_services::port::{
-    Batch, Commit, ExecutionFilter, ExecutionView, Held, Load, Pointer, Query, QueueView, Store,
-    StoreError, TaskView, Transaction, VisitResult,
+    Batch, Commit, ExecutionFilter, ExecutionView, Held, Load, Pointer, Query, QueueView, Retained,
+    Store, StoreError, TaskView, Transaction, VisitResult,
 };
 
 /// Asks whichever it is.
@@ -73,6 +73,10 @@ impl Store for AnyStore {
             Self::Embedded(store) => AnyTransaction::Embedded(store.begin(purpose).await?),
             Self::Postgres(store) => AnyTransaction::Postgres(store.begin(purpose).await?),
         })
+    }
+
+    async fn retain(&self, keep: Span) -> Load<Retained> {
+        each!(self, it => Store::retain(it, keep).await)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use steadfast_core::Timestamp;
 use steadfast_core::worker::{Worker, WorkerState};
+use steadfast_core::{Timestamp, WorkerId};
 use steadfast_services::port::QueueView;
 
 use super::seconds;
@@ -14,8 +14,15 @@ pub(super) const NAMES: &[(&str, &str)] = &[
     ("slots_in_use", "Slots that are held"),
     ("slots_limit", "Slots that there are; absent while there is no limit"),
     ("oldest_waiting_seconds", "How long the longest waiting has waited"),
+    ("queue_completed", "Executions that have ended, since there is this queue"),
     ("worker_heartbeat_age_seconds", "Since a worker was heard of"),
+    ("worker_queue_depth", "Messages of the broker that wait for a worker"),
 ];
+
+/// Whether a worker has not said goodbye.
+pub(super) fn is_there(worker: &Worker) -> bool {
+    worker.state != WorkerState::Gone
+}
 
 /// One value of a gauge.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +42,8 @@ impl Gauge {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Gauges {
     pub(super) read_at: Timestamp,
+    /// How many messages are put aside, and when that was asked.
+    pub(super) parked: Option<(Timestamp, u64)>,
     by_name: BTreeMap<&'static str, Vec<Gauge>>,
 }
 
@@ -43,6 +52,7 @@ pub(super) struct Gauges {
 struct Total {
     waiting: u64,
     holding: u64,
+    completed: u64,
     limit: Option<u64>,
     oldest: Option<Timestamp>,
 }
@@ -54,26 +64,50 @@ impl Gauges {
             let total = totals.entry(view.queue.action.as_str()).or_default();
             total.waiting += view.waiting;
             total.holding += view.holding;
+            total.completed += view.queue.completed;
             total.oldest = total.oldest.into_iter().chain(view.oldest_waiting).min();
             if let Some(limit) = view.queue.limit() {
                 *total.limit.get_or_insert(0) += u64::from(limit);
             }
         }
-        let mut gauges = Self { read_at: now, by_name: BTreeMap::new() };
+        let mut gauges = Self { read_at: now, parked: None, by_name: BTreeMap::new() };
         for (action, total) in totals {
             let oldest = total.oldest.map_or(0.0, |since| seconds(now.since(since)));
             gauges.push("queue_depth", "action", action, total.waiting as f64);
             gauges.push("slots_in_use", "action", action, total.holding as f64);
+            gauges.push("queue_completed", "action", action, total.completed as f64);
             gauges.push("oldest_waiting_seconds", "action", action, oldest);
             if let Some(limit) = total.limit {
                 gauges.push("slots_limit", "action", action, limit as f64);
             }
         }
-        for (worker, _) in workers.iter().filter(|(worker, _)| worker.state != WorkerState::Gone) {
+        for (worker, _) in workers.iter().filter(|(worker, _)| is_there(worker)) {
             let age = seconds(now.since(worker.last_beat));
             gauges.push("worker_heartbeat_age_seconds", "worker", worker.name.as_str(), age);
         }
         gauges
+    }
+
+    pub(super) fn set_parked(&mut self, now: Timestamp, parked: u64) {
+        self.parked = Some((now, parked));
+    }
+
+    pub(super) fn set_waiting<'a>(
+        &mut self,
+        waiting: impl Iterator<Item = (&'a WorkerId, Option<u64>)>,
+    ) {
+        for (worker, count) in waiting {
+            if let Some(count) = count {
+                self.push("worker_queue_depth", "worker", worker.name.as_str(), count as f64);
+            }
+        }
+    }
+
+    /// What could not be asked this time is as it was.
+    pub(super) fn keep_what_is_missing(&mut self, before: Option<&Self>) {
+        if let Some(before) = before {
+            self.parked = self.parked.or(before.parked);
+        }
     }
 
     fn push(&mut self, name: &'static str, label: &'static str, of: &str, value: f64) {

@@ -33,6 +33,10 @@ async fn tell(world: World) {
         ("sim.step", publish("ready"))
     };
     world.at_the_next(site.of(deployment.apis()[0]), strike);
+    if occasion == 1 {
+        // Where work is assigned, it is offered at once.
+        world.at_the_next(publish("offer").of(deployment.apis()[0]), strike);
+    }
     let doubted = deployment.enqueue(action, takes(20)).await;
     let other = deployment.enqueue("sim.single", takes(20)).await;
     world.until(struck(strike)).await;

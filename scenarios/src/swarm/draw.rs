@@ -14,7 +14,8 @@ use crate::stage::{TRANSPORTS, one_of};
 
 /// Draws a plan, and says what was drawn.
 pub(crate) fn plan(world: &World) -> Plan {
-    let fleet = fleet(&mut world.stream("fleet"));
+    let witnesses = world.stream("witnesses").per_mille(500);
+    let fleet = FleetPlan { witnesses, ..fleet(&mut world.stream("fleet")) };
     let families = families(&mut world.stream("families"));
     let first_act_ms = world.stream("length").within(4_000..=9_000);
     let workload = workload(&mut world.stream("workload"), &families, first_act_ms);
@@ -23,6 +24,7 @@ pub(crate) fn plan(world: &World) -> Plan {
         disturbances(&mut world.stream("disturbances"), &families, &fleet, first_act_ms);
     world.drew("executors", fleet.executors);
     world.drew("workers", fleet.workers);
+    world.drew("witnesses", fleet.witnesses);
     world.drew("capacity", fleet.capacity);
     world.drew("batch", fleet.batch_size);
     world.drew("transport", fleet.transport);
@@ -54,6 +56,7 @@ fn fleet(stream: &mut Stream) -> FleetPlan {
         batch_size: one_of(stream, &[1, 2, 16, 256]),
         transport: one_of(stream, &TRANSPORTS),
         delay_max_us: one_of(stream, &[0, 0, 2_000, 5_000, 20_000]),
+        witnesses: false,
         settings,
         broker: BrokerPlan {
             durable: stream.per_mille(500),

@@ -18,7 +18,9 @@ async fn tell(world: World) {
     let meet = world.child(run, "meet", None).await;
     world.until(ended(meet)).await;
     for executor in deployment.executors() {
+        // What is ready is announced, or offered at once to a worker that has room.
         world.at_the_next(publish("ready").of(*executor), Strike::Crash);
+        world.at_the_next(publish("offer").of(*executor), Strike::Crash);
     }
     world.until(struck(Strike::Crash)).await;
     world.cover("died_in_a_later_lap");

@@ -23,29 +23,33 @@ impl SimTransaction {
     /// One statement that writes rows of one kind.
     pub(super) async fn write(&mut self, batch: Batch<'_>) -> Load<()> {
         let id = self.enter(Site::Write).await?;
-        let keys = locks_for(&batch);
+        let parts = parts(batch);
+        let keys = |part| locks_for(&part).into_iter().map(move |key| (part, key));
+        let keys: Vec<(Batch<'_>, LockKey)> = parts.into_iter().flatten().flat_map(keys).collect();
         let rows = keys.len();
-        for key in keys {
+        for (part, key) in keys {
             // What is there refuses an insert, and what has moved on an update, whoever has it
             // locked: neither is waited for.
             let found =
-                self.with(|state| state.as_seen_by(id, |state| state.find_place(id, &batch, &key)));
+                self.with(|state| state.as_seen_by(id, |state| state.find_place(id, &part, &key)));
             match found {
                 Place::Taken => return Err(self.fail(conflict("duplicate key"))),
                 Place::Elsewhere => {}
                 Place::Open => drop(self.lock_row(id, key).await?),
             }
         }
-        let checked = self.with(|state| state.as_seen_by(id, |state| check(state, id, &batch)));
-        if let Err(conflict) = checked {
-            if let StoreError::Corrupt(what) = &conflict
-                && self.with(|state| !state.is_unjudged)
-            {
-                self.world().violate(WorldLaw::RowsAreSound, what.clone());
+        for part in parts.into_iter().flatten() {
+            let checked = self.with(|state| state.as_seen_by(id, |state| check(state, id, &part)));
+            if let Err(conflict) = checked {
+                if let StoreError::Corrupt(what) = &conflict
+                    && self.with(|state| !state.is_unjudged)
+                {
+                    self.world().violate(WorldLaw::RowsAreSound, what.clone());
+                }
+                return Err(self.fail(conflict));
             }
-            return Err(self.fail(conflict));
+            self.with(|state| stage(state, id, part));
         }
-        self.with(|state| stage(state, id, batch));
         self.me.log(&kinds::WROTE, &[id.0, rows as u64]);
         Ok(())
     }
@@ -126,6 +130,19 @@ fn written_by(state: &State, id: TxId) -> Vec<ExecutionId> {
     executions.inserted.iter().chain(&executions.updated).map(|row| row.id).collect()
 }
 
+/// What one statement writes: rows, and what comes with them.
+const fn parts(batch: Batch<'_>) -> [Option<Batch<'_>>; 2] {
+    match batch {
+        Batch::InsertExecutionsWith(rows, parameters) => {
+            [Some(Batch::InsertExecutions(rows)), Some(Batch::InsertParameters(parameters))]
+        }
+        Batch::UpdateExecutionsWith(rows, outcomes) => {
+            [Some(Batch::UpdateExecutions(rows)), Some(Batch::InsertOutcomes(outcomes))]
+        }
+        other => [Some(other), None],
+    }
+}
+
 /// What a statement finds where it wants to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
@@ -203,8 +220,10 @@ fn locks_for(batch: &Batch<'_>) -> Vec<LockKey> {
         Batch::InsertRuns(rows) | Batch::UpdateRuns(rows) => {
             rows.iter().map(|row| LockKey::Run(row.execution)).collect()
         }
-        Batch::InsertExecutions(rows) => rows.iter().flat_map(unique_keys).collect(),
-        Batch::UpdateExecutions(rows) => {
+        Batch::InsertExecutions(rows) | Batch::InsertExecutionsWith(rows, _) => {
+            rows.iter().flat_map(unique_keys).collect()
+        }
+        Batch::UpdateExecutions(rows) | Batch::UpdateExecutionsWith(rows, _) => {
             rows.iter().map(|row| LockKey::Execution(row.id)).collect()
         }
         Batch::InsertVisits(rows) | Batch::UpdateVisits(rows) => {
@@ -252,6 +271,9 @@ fn check(state: &State, id: TxId, batch: &Batch<'_>) -> Load<()> {
         Batch::UpdateRuns(new) => versions(new, |key| rows.runs.get(key).map(|r| r.version)),
         Batch::InsertVisits(new) => none_exist(new, |key| rows.visits.contains_key(key)),
         Batch::UpdateVisits(new) => versions(new, |key| rows.visits.get(key).map(|r| r.version)),
+        Batch::InsertExecutionsWith(..) | Batch::UpdateExecutionsWith(..) => {
+            parts(*batch).iter().flatten().try_for_each(|part| check(state, id, part))
+        }
         Batch::InsertExecutions(new) => {
             none_exist(new, |key| rows.execution(*key).is_some())?;
             once(new.iter().filter_map(|row| row.idempotency.as_ref().map(|i| &i.key)))?;
@@ -341,6 +363,10 @@ fn conflict(what: &str) -> StoreError {
 }
 
 fn stage(state: &mut State, id: TxId, batch: Batch<'_>) {
+    if let [Some(first), Some(second)] = parts(batch) {
+        stage(state, id, first);
+        return stage(state, id, second);
+    }
     let Some(open) = state.transactions.get_mut(&id) else { return };
     let writes: &mut Writes = &mut open.writes;
     match batch {
@@ -350,8 +376,12 @@ fn stage(state: &mut State, id: TxId, batch: Batch<'_>) {
         Batch::UpdateQueues(rows) => writes.queues.updated.extend_from_slice(rows),
         Batch::InsertRuns(rows) => writes.runs.inserted.extend_from_slice(rows),
         Batch::UpdateRuns(rows) => writes.runs.updated.extend_from_slice(rows),
-        Batch::InsertExecutions(rows) => writes.executions.inserted.extend_from_slice(rows),
-        Batch::UpdateExecutions(rows) => writes.executions.updated.extend_from_slice(rows),
+        Batch::InsertExecutions(rows) | Batch::InsertExecutionsWith(rows, _) => {
+            writes.executions.inserted.extend_from_slice(rows);
+        }
+        Batch::UpdateExecutions(rows) | Batch::UpdateExecutionsWith(rows, _) => {
+            writes.executions.updated.extend_from_slice(rows);
+        }
         Batch::InsertVisits(rows) => writes.visits.inserted.extend_from_slice(rows),
         Batch::UpdateVisits(rows) => writes.visits.updated.extend_from_slice(rows),
         Batch::InsertParameters(rows) => writes.parameters.extend_from_slice(rows),

@@ -35,7 +35,11 @@ impl State {
     /// Whether a write fails to look at what is there.
     pub(super) fn is_unchecked(&self, id: TxId, batch: &Batch<'_>) -> bool {
         match batch {
-            Batch::UpdateExecutions(_) if self.is_planted("start_without_compare_and_set") => true,
+            Batch::UpdateExecutions(_) | Batch::UpdateExecutionsWith(..)
+                if self.is_planted("start_without_compare_and_set") =>
+            {
+                true
+            }
             Batch::UpdateWorkers(_) => self.is_planted("burial_without_compare_and_set"),
             _ => self.advances_blindly(id),
         }

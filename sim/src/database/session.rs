@@ -10,10 +10,10 @@ use steadfast_core::queue::{Occupancy, Queue};
 use steadfast_core::worker::Worker;
 use steadfast_core::workflow::{Run, Visit};
 use steadfast_core::{
-    ActionRef, ExecutionId, QueueKey, Runtime, TaskKey, Timestamp, WorkerId, WorkerName,
+    ActionRef, ExecutionId, QueueKey, Runtime, Span, TaskKey, Timestamp, WorkerId, WorkerName,
 };
 use steadfast_services::port::{
-    Batch, Commit, Held, Load, Pointer, Store, StoreError, Transaction, VisitResult,
+    Batch, Commit, Held, Load, Pointer, Retained, Store, StoreError, Transaction, VisitResult,
 };
 
 use super::statement::Statement;
@@ -84,6 +84,19 @@ impl Store for SimStore {
         tx.me.log(&kinds::BEGUN, &[id.0, kinds::step(purpose)]);
         (tx.id, tx.is_open) = (Some(id), true);
         Ok(tx)
+    }
+
+    /// One statement on one look at the rows.
+    async fn retain(&self, keep: Span) -> Load<Retained> {
+        let mut tx = self.begin("retain").await?;
+        tx.enter(Site::Write).await?;
+        let (dropped, verdict) =
+            tx.with(|state| state.retain(keep, self.me.world().epoch_micros()));
+        tx.roll_back();
+        if let Err(violation) = verdict {
+            self.me.world().violate(violation.law, violation.what);
+        }
+        Ok(Retained { dropped, ..Retained::default() })
     }
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod isolation;
 pub(crate) mod loads;
 pub(crate) mod queries;
 pub(crate) mod random;
+pub(crate) mod retention;
 pub(crate) mod rows;
 pub(crate) mod writes;
 
@@ -47,6 +48,7 @@ macro_rules! store_contract {
             queries::tasks_and_runs,
             queries::queues_workers_and_counts,
             queries::definitions_and_notes,
+            retention::retention_takes_what_is_over_for_long_and_nothing_else,
             queries::readers_see_only_what_is_committed_and_do_not_wait,
             isolation::a_transaction_sees_what_it_has_written_and_nobody_else_does,
             isolation::the_clock_never_goes_back_and_dates_what_was_decided_last,

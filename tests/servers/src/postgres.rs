@@ -189,6 +189,12 @@ impl Postgres {
         self.directory.path()
     }
 
+    /// Where its programs are, `psql` among them.
+    #[must_use]
+    pub fn programs(&self) -> &Path {
+        &self.programs
+    }
+
     /// Its port on the loopback address.
     #[must_use]
     pub const fn port(&self) -> u16 {

@@ -128,6 +128,30 @@ impl RabbitServer {
         Err(Failure::system(doing(), io::Error::other(complaint)))
     }
 
+    /// Writes a program to `path` that is `rabbitmqctl` for this node.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::System`], if it cannot be written.
+    pub fn write_rabbitmqctl(&self, path: &Path) -> Result<(), Failure> {
+        let command = self.command("rabbitmqctl")?;
+        let mut text = format!("#!/bin/sh\ncd {}\n", self.directory.path().display());
+        for (name, value) in command.get_envs() {
+            let name = name.to_string_lossy();
+            match value {
+                Some(value) => {
+                    text.push_str(&format!("export {name}='{}'\n", value.to_string_lossy()));
+                }
+                None => text.push_str(&format!("unset {name}\n")),
+            }
+        }
+        let program = command.get_program().to_string_lossy();
+        text.push_str(&format!("exec {program} --quiet --timeout 60 \"$@\"\n"));
+        let written = fs::write(path, text)
+            .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o755)));
+        written.map_err(|error| Failure::system("writing a program", error))
+    }
+
     /// One of its scripts, in surroundings that have nothing of the system's own node.
     fn command(&self, script: &str) -> Result<Command, Failure> {
         let home = self.directory.path();

@@ -60,6 +60,14 @@ pub(super) const SAFETY: &[Mutant] = &[
         due: Due::Now,
     },
     Mutant {
+        name: "witness_speaks_too_soon",
+        statement: "The witness of a killed worker says that it is dead without waiting until its \
+            actions are.",
+        law: S1p,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
         name: "lease_loss_ignored_by_worker",
         statement: "A worker whose renewals fail lets its actions run on after its lease has \
             ended.",
@@ -330,6 +338,14 @@ pub(super) const SAFETY: &[Mutant] = &[
         due: Due::Now,
     },
     Mutant {
+        name: "witness_speaks_by_name",
+        statement: "A witness's word addresses the worker's name and leaves out the incarnation, \
+            so a process that has come back meanwhile is taken for dead.",
+        law: S21,
+        also: &[S1p, S5, S20],
+        due: Due::Now,
+    },
+    Mutant {
         name: "deregister_by_name",
         statement: "Deregistration addresses the worker's name and leaves out the incarnation.",
         law: S21,
@@ -433,6 +449,14 @@ pub(super) const SAFETY: &[Mutant] = &[
         statement: "Admission never compares the number of waiters with the maximum length.",
         law: S29,
         also: &[],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "retention_goes_by_age_alone",
+        statement: "Retention lets go of whatever ended long enough ago, an ended child of an open \
+            run too.",
+        law: S29,
+        also: &[S15, S16, S24, S31],
         due: Due::Now,
     },
     Mutant {

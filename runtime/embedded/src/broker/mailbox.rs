@@ -35,6 +35,11 @@ impl Mailbox {
         true
     }
 
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len() + self.delayed.len()
+    }
+
     /// Takes up to `max` hints, with whether somebody may have had them before.
     pub(super) fn take(&mut self, max: usize) -> Vec<(Message, bool)> {
         let count = max.min(self.waiting.len());

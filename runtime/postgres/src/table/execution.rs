@@ -1,17 +1,23 @@
-//! Executions: the hot table.
+//! Executions: the hot table, and where their rows stand.
+//!
+//! What is over and belongs to no run is filed when it ends: its row moves to the partition of that
+//! time. Everything else stands in the partition `execution_live`, until `retention` files it.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
+use serde_json::Value;
+use steadfast_core::decision::Outcome;
 use steadfast_core::execution::{Execution, Idempotency};
 use steadfast_core::{
     ActionRef, Attempt, DefinitionHash, ExecutionId, Incarnation, ItemKey, Order, Policy, QueueKey,
     Runtime, TaskKey, TaskName, Version, Work, WorkerId, WorkerName,
 };
-use steadfast_services::port::{Held, Load, Pointer};
+use steadfast_services::port::{Held, Load, Pointer, StoreError};
 
 use super::Kind::{Flag, Int, Text};
-use super::{Decoder, Field, Table, Versioned};
-use crate::args::Columns;
+use super::{Decoder, Field, Table, Versioned, change};
+use crate::args::{Args, Columns, Shape};
 use crate::code::Code;
 use crate::row::{Last, Reader, parse};
 
@@ -42,7 +48,7 @@ impl Table for Executions {
     type Row = Execution;
 
     const NAME: &'static str = "execution";
-    const TABLE: &'static str = "execution";
+    const TABLE: &'static str = "execution_live";
     const FIELDS: &'static [Field] = &[
         ("id", Int),
         ("version", Int),
@@ -95,7 +101,7 @@ impl Table for Executions {
         columns.int(row.created_at.as_micros());
         columns.opt_int(row.retry_of.map(|id| id.0));
         columns.json_unless(row.selector.is_empty(), &row.selector);
-        columns.json_unless(row.policy == Policy::DEFAULT, &row.policy);
+        bind_policy(&row.policy, columns);
         columns.opt_text(row.idempotency.as_ref().map(|i| i.key.as_str()));
         columns.opt_text(row.idempotency.as_ref().map(|i| i.fingerprint.as_str()));
     }
@@ -131,6 +137,129 @@ impl Versioned for Executions {
         bind_changes(row, columns);
     }
 }
+
+/// What a new row has besides: where it is filed, and its parameters.
+const MORE: &[Field] = &[("filed", Int), ("parameters", Text)];
+/// What a row has besides when it ends: where it is filed, and what it leaves.
+const END: &[Field] = &[("filed", Int), ("has_outcome", Flag), ("result", Text), ("error", Text)];
+
+/// When a row is filed: at once, if it is over and belongs to no run; 0 if it stays.
+fn filed(row: &Execution) -> u64 {
+    let at_once = row.status.is_terminal() && row.place.is_none() && !row.is_workflow();
+    // The default partition has the times that are none.
+    if at_once { row.ended_at.map_or(1, |at| at.as_micros().max(1)) } else { 0 }
+}
+
+/// Whether any row is filed with this write.
+fn files_any(rows: &[Execution]) -> bool {
+    rows.iter().any(|row| filed(row) > 0)
+}
+
+/// Adds executions. What `parameters` has belongs to them. `unseen` says that their identities were
+/// drawn just now; otherwise, and of keys in any case, history is asked whether it has them.
+pub(crate) fn insert_whole(
+    rows: &[Execution],
+    parameters: &[(ExecutionId, Value)],
+    unseen: bool,
+) -> (String, Args) {
+    let parameters: BTreeMap<ExecutionId, &Value> =
+        parameters.iter().map(|(id, value)| (*id, value)).collect();
+    let mut columns = Columns::default();
+    for row in rows {
+        Executions::bind_insert(row, &mut columns);
+        columns.int(filed(row));
+        match parameters.get(&row.id) {
+            Some(value) => columns.json(*value),
+            None => columns.opt_text(None),
+        }
+        columns.end_row();
+    }
+    let fields: Vec<Field> = [Executions::FIELDS, MORE].concat();
+    let names: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
+    let Shape { args, cells, from } = columns.shape(&fields, 1);
+    let mut conditions = Vec::new();
+    let keyed = rows.iter().any(|row| row.idempotency.is_some());
+    let asked = [("id", !unseen), ("idempotency_key", keyed)];
+    for (name, _) in asked.iter().filter(|(_, asked)| *asked) {
+        let here = names.iter().position(|other| other == name).map_or("NULL", |n| &cells[n]);
+        conditions.push(format!(
+            "NOT EXISTS (SELECT FROM execution h WHERE h.filed >= 1 AND h.{name} = {here})"
+        ));
+    }
+    let table = if files_any(rows) { "execution" } else { Executions::TABLE };
+    let from = from.map(|from| format!(" FROM {from}")).unwrap_or_default();
+    let (names, cells) = (names.join(", "), cells.join(", "));
+    let conditions = match conditions.is_empty() {
+        true => String::new(),
+        false => format!(" WHERE {}", conditions.join(" AND ")),
+    };
+    (format!("INSERT INTO {table} ({names}) SELECT {cells}{from}{conditions}"), args)
+}
+
+/// Changes executions; `outcomes` is empty or has what each of them leaves. `in_history` looks there
+/// for what was not found among the living.
+pub(crate) fn update_whole(
+    rows: &[Execution],
+    outcomes: &[(ExecutionId, Outcome)],
+    in_history: bool,
+) -> (String, Args) {
+    let left: BTreeMap<ExecutionId, &Outcome> = outcomes.iter().map(|(id, o)| (*id, o)).collect();
+    let moves = in_history || files_any(rows);
+    let mut columns = Columns::default();
+    for row in rows {
+        Executions::bind_update(row, &mut columns);
+        if moves {
+            columns.int(filed(row));
+        }
+        if !outcomes.is_empty() {
+            let outcome = left.get(&row.id);
+            columns.flag(outcome.is_some());
+            let result = outcome.map(|o| &o.result).filter(|result| !result.is_null());
+            columns.json_unless(result.is_none(), &result);
+            columns.opt_text(outcome.and_then(|o| o.error.as_deref()));
+        }
+        columns.end_row();
+    }
+    let mut fields = Executions::CHANGED.to_vec();
+    fields.extend_from_slice(if moves { &END[..1] } else { &[] });
+    fields.extend_from_slice(if outcomes.is_empty() { &[] } else { &END[1..] });
+    // Only an update of the whole table moves rows.
+    let table = if moves { "execution" } else { Executions::TABLE };
+    let (mut sql, args) = change(table, &fields, Executions::KEY, columns);
+    sql.push_str(match (moves, in_history) {
+        (_, true) => " AND t.filed >= 1",
+        (true, false) => " AND t.filed = 0",
+        (false, false) => "",
+    });
+    if !outcomes.is_empty() {
+        sql.push_str(" AND NOT t.has_outcome");
+    }
+    (sql, args)
+}
+
+/// What differs from the ordinary policy.
+fn bind_policy(policy: &Policy, columns: &mut Columns) {
+    if *policy == Policy::DEFAULT {
+        return columns.opt_text(None);
+    }
+    let mut all = serde_json::to_value(policy).unwrap_or_default();
+    if let (Some(all), Some(ordinary)) = (all.as_object_mut(), ORDINARY.as_object()) {
+        all.retain(|name, value| ordinary.get(name) != Some(value));
+    }
+    columns.json(&all);
+}
+
+fn read_policy(text: &str) -> Load<Policy> {
+    let mut all = ORDINARY.clone();
+    if let (Some(all), serde_json::Value::Object(written)) = (all.as_object_mut(), parse(text)?) {
+        all.extend(written);
+    }
+    serde_json::from_value(all).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+/// The ordinary policy.
+static ORDINARY: LazyLock<Value> =
+    LazyLock::new(|| serde_json::to_value(Policy::DEFAULT).unwrap_or_default());
 
 /// From `attempt` to `excluded`.
 fn bind_changes(row: &Execution, columns: &mut Columns) {
@@ -204,7 +333,7 @@ impl Decoder for ExecutionDecoder {
                 None => BTreeMap::new(),
             },
             policy: match row.opt_text()? {
-                Some(text) => self.policy.get(&text, parse)?,
+                Some(text) => self.policy.get(&text, read_policy)?,
                 None => Policy::DEFAULT,
             },
             idempotency: idempotency(row)?,

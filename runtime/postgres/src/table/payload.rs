@@ -1,4 +1,4 @@
-//! What is written once and apart from the hot rows: parameters, outcomes and pages of items.
+//! What comes with executions and what they leave, and pages of items.
 
 use serde_json::Value;
 use steadfast_core::ExecutionId;
@@ -9,50 +9,17 @@ use super::Kind::{Int, Text};
 use super::visit::task_key;
 use super::{Decoder, Field, Table};
 use crate::args::Columns;
-use crate::row::Reader;
-
-/// Parameters of executions.
-pub(crate) struct Parameters;
-
-impl Table for Parameters {
-    type Row = (ExecutionId, Value);
-
-    const NAME: &'static str = "parameters";
-    const TABLE: &'static str = "execution_parameters";
-    const FIELDS: &'static [Field] = &[("execution", Int), ("value", Text)];
-
-    fn bind_insert((id, value): &Self::Row, columns: &mut Columns) {
-        columns.int(id.0);
-        columns.json(value);
-    }
-}
+use crate::row::{Reader, parse};
 
 /// Reads parameters.
 #[derive(Default)]
 pub(crate) struct ParametersDecoder;
 
 impl Decoder for ParametersDecoder {
-    type Row = (ExecutionId, Value);
+    type Row = (ExecutionId, Option<Value>);
 
     fn decode(&mut self, row: &mut Reader<'_>) -> Load<Self::Row> {
-        Ok((ExecutionId(row.int()?), row.json()?))
-    }
-}
-
-/// What ended executions left.
-pub(crate) struct Outcomes;
-
-impl Table for Outcomes {
-    type Row = (ExecutionId, Outcome);
-
-    const NAME: &'static str = "outcome";
-    const TABLE: &'static str = "execution_outcome";
-    const FIELDS: &'static [Field] = &[("execution", Int), ("result", Text), ("error", Text)];
-
-    fn bind_insert((id, outcome): &Self::Row, columns: &mut Columns) {
-        columns.int(id.0);
-        columns.json_unless(outcome.result.is_null(), &outcome.result);
-        columns.opt_text(outcome.error.as_deref());
+        Ok((ExecutionId(row.int()?), row.opt_text()?.map(|text| parse(&text)).transpose()?))
     }
 }
 
@@ -98,7 +65,7 @@ impl Table for Items {
     type Row = ItemPage;
 
     const NAME: &'static str = "page of items";
-    const TABLE: &'static str = "visit_items";
+    const TABLE: &'static str = "visit_items_live";
     const FIELDS: &'static [Field] =
         &[("run", Int), ("task", Text), ("occurrence", Int), ("page", Int), ("items", Text)];
 

@@ -26,7 +26,7 @@ impl Table for Runs {
     type Row = Run;
 
     const NAME: &'static str = "run";
-    const TABLE: &'static str = "run";
+    const TABLE: &'static str = "run_live";
     const FIELDS: &'static [Field] = &[
         ("execution", Int),
         ("version", Int),

@@ -29,7 +29,7 @@ impl Table for Visits {
     type Row = Visit;
 
     const NAME: &'static str = "visit";
-    const TABLE: &'static str = "visit";
+    const TABLE: &'static str = "visit_live";
     const FIELDS: &'static [Field] = &[
         ("run", Int),
         ("task", Text),

@@ -1,10 +1,12 @@
 //! Loading that several steps share.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use steadfast_core::claim;
 use steadfast_core::queue::Occupancy;
 use steadfast_core::unit::Unit;
-use steadfast_core::{ExecutionId, QueueKey, WorkerName};
+use steadfast_core::worker::Worker;
+use steadfast_core::{ExecutionId, QueueKey, WorkerId, WorkerName};
 
 use crate::port::{Load, Pointer, Transaction};
 
@@ -75,6 +77,31 @@ pub async fn workers<T: Transaction>(tx: &mut T, unit: &mut Unit) -> Load<()> {
     Ok(())
 }
 
+/// Loads who could be assigned what this decision makes ready, where work is assigned; their loads.
+/// `None` if that is left to the dispatcher: nobody has room, or others have waited for longer.
+///
+/// # Errors
+/// If the store fails.
+pub async fn takers<T: Transaction>(
+    tx: &mut T,
+    unit: &mut Unit,
+) -> Load<Option<Vec<(WorkerId, u32)>>> {
+    if !unit.transport.pushes() || !tx.find_ready().await?.is_empty() {
+        return Ok(None);
+    }
+    // Not locked: see the dispatcher.
+    let rows = tx.workers(None).await?;
+    if !rows.iter().any(Worker::takes_work) {
+        return Ok(None);
+    }
+    let loads = tx.loads().await?;
+    if claim::room(&rows, &loads) == 0 {
+        return Ok(None);
+    }
+    rows.into_iter().for_each(|worker| unit.workers.load(worker));
+    Ok(Some(loads))
+}
+
 /// Locks the queues of executions, then the executions themselves.
 ///
 /// # Errors
@@ -87,8 +114,12 @@ pub async fn executions_at<T: Transaction>(
     if pointers.is_empty() {
         return Ok(());
     }
-    let keys: BTreeSet<QueueKey> = pointers.iter().map(|p| p.queue.clone()).collect();
-    queues(tx, unit, &keys, pointers.len()).await?;
+    let mut keys: BTreeMap<QueueKey, usize> = BTreeMap::new();
+    for pointer in pointers {
+        *keys.entry(pointer.queue.clone()).or_default() += 1;
+    }
+    let heads = keys.values().copied().max().unwrap_or(0);
+    queues(tx, unit, &keys.into_keys().collect(), heads).await?;
     let ids: BTreeSet<ExecutionId> = pointers.iter().map(|p| p.execution).collect();
     let ids: Vec<ExecutionId> = ids.into_iter().collect();
     for execution in tx.executions(&ids).await? {

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use steadfast_core::decision::Message;
 pub use steadfast_core::decision::Settle;
-use steadfast_core::{Runtime, WorkerId};
+use steadfast_core::{Runtime, Timestamp, WorkerId};
 
 use super::store::{Committed, StoreError};
 
@@ -129,4 +129,23 @@ impl Receipt {
     pub const fn tag(&self) -> u64 {
         self.0
     }
+}
+
+/// A message that was put aside because it could not be read or carried out, as an operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parked {
+    /// By which it is asked for.
+    pub id: String,
+    /// Why it was put aside.
+    pub reason: String,
+    /// The exchange that it came by.
+    pub exchange: String,
+    /// Its routing key there.
+    pub key: String,
+    /// When it was made, if it says so.
+    pub made_at: Option<Timestamp>,
+    /// What it says that its body is.
+    pub content_type: Option<String>,
+    /// Its body, as it is.
+    pub body: Vec<u8>,
 }

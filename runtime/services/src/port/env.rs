@@ -4,11 +4,12 @@ use std::future::Future;
 use std::sync::Arc;
 
 use steadfast_core::settings::Settings;
-use steadfast_core::workflow::{Evaluator, Graph};
+use steadfast_core::workflow::Workflow;
 use steadfast_core::{DefinitionHash, Span, Timestamp, Transport};
 
 use super::{Broker, Store, StoreError};
 use crate::alarm::Alarm;
+use crate::journal::Journal;
 
 /// The world that services run in.
 pub trait Env: Clone + Send + Sync + 'static {
@@ -36,6 +37,11 @@ pub trait Env: Clone + Send + Sync + 'static {
     /// How many inputs one transaction takes at the most.
     fn batch_size(&self) -> usize;
 
+    /// How long what is over is kept; `None` keeps everything.
+    fn retention(&self) -> Option<Span> {
+        None
+    }
+
     /// This process's own clock: for waiting and for fencing itself, never for a decision.
     fn now(&self) -> Timestamp;
 
@@ -62,6 +68,16 @@ pub trait Env: Clone + Send + Sync + 'static {
     /// Counts something that operators watch.
     fn count(&self, counter: Counter, by: u64);
 
+    /// Where this process writes down what is decided, if it does.
+    fn journal(&self) -> Option<&Journal> {
+        None
+    }
+
+    /// Notes how long something took that operators watch.
+    fn measure(&self, measure: Measure, took: Span) {
+        let _ = (measure, took);
+    }
+
     /// The bug of the catalogue that is planted in this world, by its name. Nobody asks unless
     /// the world is simulated; ask with [`is_planted`].
     fn planted(&self) -> Option<&'static str> {
@@ -76,13 +92,17 @@ pub fn is_planted<E: Env>(env: &E, name: &'static str) -> bool {
     E::SIMULATED && env.planted() == Some(name)
 }
 
-/// A workflow that can be advanced.
-pub trait Workflow: Send + Sync {
-    /// Its graph.
-    fn graph(&self) -> &Graph;
-
-    /// What evaluates its expressions.
-    fn evaluator(&self) -> &dyn Evaluator;
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Measure {
+    /// From the moment an execution had its slot until it was given to a worker.
+    Dispatch,
+    /// From the end of an attempt until the commit that frees its slot.
+    SlotRelease,
+    /// From a deadline until the engine ended what had missed it.
+    TimeoutDetection,
+    /// From a commit until the broker had confirmed its messages.
+    Outbox,
 }
 
 /// What is counted.
@@ -106,11 +126,15 @@ pub enum Counter {
     FencedWrites,
     /// An attempt was taken from a lost worker.
     RescuesWorkerLost,
+    /// An offer was taken back that a worker had left lying.
+    RescuesDeadLetter,
+    /// A message that no worker took in time.
+    DeadLetters,
     /// An execution waited too long for a slot.
     TimeoutsQueue,
     /// No worker was found for an execution.
     TimeoutsUnschedulable,
-    /// An attempt was ended by the engine after its timeout.
+    /// An attempt was ended after its timeout, by its worker or by the engine.
     TimeoutsRun,
     /// A row was touched and came out as it was.
     RedundantWritesSkipped,
@@ -124,4 +148,8 @@ pub enum Counter {
     Conflicts,
     /// A commit whose outcome is unknown.
     UnknownCommits,
+    /// An execution that was put away with history.
+    ExecutionsFiled,
+    /// An execution that was dropped when its retention ended.
+    ExecutionsDropped,
 }

@@ -4,15 +4,22 @@ use std::collections::BTreeSet;
 use std::future::Future;
 
 use serde_json::Value;
-use steadfast_core::Runtime;
 use steadfast_core::claim::Assignment;
 use steadfast_core::execution::Ending;
+use steadfast_core::{Runtime, WorkerId};
 use tokio_util::sync::CancellationToken;
 
 /// Carries attempts out on one worker.
 pub trait Runner: Clone + Send + Sync + 'static {
     /// What it can run.
     fn runtimes(&self) -> BTreeSet<Runtime>;
+
+    /// From now on it is this worker process whose attempts are carried out here. Nothing is
+    /// claimed before this returns, so whoever watches over the actions knows whose they are.
+    fn serves(&self, _worker: &WorkerId) {}
+
+    /// The worker process has said goodbye and has nothing any more.
+    fn has_left(&self) {}
 
     /// Carries out one attempt, and returns when nothing of it is running any more. When `stop` is
     /// cancelled it ends the attempt as fast as the action allows. The timeout in the assignment's

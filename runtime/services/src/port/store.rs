@@ -4,6 +4,7 @@
 //! between two statements can be made to go wrong there. Rows are locked in one order everywhere:
 //! workers, queues, runs, executions, visits; within a table by key.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::ops::Range;
@@ -15,7 +16,7 @@ use steadfast_core::queue::{Occupancy, Queue};
 use steadfast_core::worker::Worker;
 use steadfast_core::workflow::{Run, Visit};
 use steadfast_core::{
-    DefinitionHash, ExecutionId, FencingToken, QueueKey, Runtime, Status, TaskKey, Timestamp,
+    DefinitionHash, ExecutionId, FencingToken, QueueKey, Runtime, Span, Status, TaskKey, Timestamp,
     WorkerId, WorkerName,
 };
 
@@ -30,6 +31,25 @@ pub trait Store: Clone + Send + Sync + 'static {
         &self,
         purpose: &'static str,
     ) -> impl Future<Output = Result<Self::Tx, StoreError>> + Send;
+
+    /// Looks after history: lets go of whole executions that ended longer ago than `keep`, with
+    /// all that belongs to them. It never touches what is not over, nor anything of a run that is
+    /// not over with all that it belongs to, and it does a bounded piece of work. Any number of
+    /// processes may do it, and nobody waits for it for more than a moment.
+    fn retain(&self, keep: Span) -> impl Future<Output = Load<Retained>> + Send;
+}
+
+/// What one look after history did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retained {
+    /// Executions that were put away: over, and with everything over that they belong to.
+    pub filed: u64,
+    /// Executions that are not there any more, as far as the store knows their number.
+    pub dropped: u64,
+    /// Definitions that nothing was pinned to any more.
+    pub definitions: u64,
+    /// Whether there is more to do.
+    pub more: bool,
 }
 
 /// Why a statement did not do its work. The transaction is rolled back.
@@ -86,7 +106,7 @@ pub type Load<T> = Result<T, StoreError>;
 
 /// What must be known of an execution before it is locked, read without locking: queues are locked
 /// before executions.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Pointer {
     /// The execution.
     pub execution: ExecutionId,
@@ -99,7 +119,7 @@ pub struct Pointer {
 }
 
 /// An attempt that the store thinks a worker has.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
     /// The execution.
     pub execution: ExecutionId,
@@ -144,15 +164,19 @@ pub enum Batch<'a> {
     UpdateRuns(&'a [Run]),
     /// New executions.
     InsertExecutions(&'a [Execution]),
+    /// New executions with their parameters, in one statement.
+    InsertExecutionsWith(&'a [Execution], &'a [(ExecutionId, serde_json::Value)]),
     /// Changed executions.
     UpdateExecutions(&'a [Execution]),
+    /// Changed executions with what those of them leave that end, in one statement.
+    UpdateExecutionsWith(&'a [Execution], &'a [(ExecutionId, Outcome)]),
     /// New visits.
     InsertVisits(&'a [Visit]),
     /// Changed visits.
     UpdateVisits(&'a [Visit]),
-    /// Parameters of new executions.
+    /// Parameters of new executions that did not come with them.
     InsertParameters(&'a [(ExecutionId, serde_json::Value)]),
-    /// What ended executions left.
+    /// What ended executions left, if it did not come with their end.
     InsertOutcomes(&'a [(ExecutionId, Outcome)]),
     /// Pages of item lists.
     InsertItems(&'a [ItemPage]),

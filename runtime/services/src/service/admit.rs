@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use steadfast_core::QueueKey;
 use steadfast_core::decision::Message;
 use steadfast_core::unit::Unit;
@@ -32,7 +33,8 @@ pub async fn admit<E: Env>(env: &E, queues: BTreeSet<QueueKey>) -> Result<(), St
     drive(env, &mut Admit { queues }).await
 }
 
-struct Admit {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Admit {
     queues: BTreeSet<QueueKey>,
 }
 

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use steadfast_core::decision::Message;
 use steadfast_core::execution::Execution;
 use steadfast_core::unit::Unit;
 use steadfast_core::workflow::{self, Facts, Need, Program, TaskResult, Visit, VisitState, abort};
-use steadfast_core::{DefinitionHash, ExecutionId, QueueKey, Status, TaskKey};
+use steadfast_core::{DefinitionHash, ExecutionId, QueueKey, Status, TaskKey, WorkerId, claim};
 
 use super::HandleHints;
 use crate::drive::{self, Again, Step, drive};
@@ -50,34 +51,43 @@ const CHILDREN: u32 = 256;
 struct Advance<E> {
     env: E,
     advancer: Advancer,
+    moves: Moves,
+}
+
+/// What is asked of the core.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Moves {
     runs: Vec<ExecutionId>,
+    #[serde(skip)]
     programs: BTreeMap<DefinitionHash, Option<Arc<dyn Workflow>>>,
     facts: BTreeMap<ExecutionId, Facts>,
     /// What decisions asked for: results, pages and queues that are loaded from now on.
     results: BTreeSet<TaskKey>,
     pages: BTreeSet<(TaskKey, u32)>,
     queues: BTreeSet<QueueKey>,
+    /// Who could be assigned the children that start at once, with their loads.
+    takers: Option<Vec<(WorkerId, u32)>>,
 }
 
 impl<E: Env> Advance<E> {
     fn new(env: E, advancer: Advancer, runs: Vec<ExecutionId>) -> Self {
-        Self {
-            env,
-            advancer,
+        let moves = Moves {
             runs,
             programs: BTreeMap::new(),
             facts: BTreeMap::new(),
             results: BTreeSet::new(),
             pages: BTreeSet::new(),
             queues: BTreeSet::new(),
-        }
+            takers: None,
+        };
+        Self { env, advancer, moves }
     }
 
     async fn load_programs(&mut self, pointers: &[Pointer]) -> Load<()> {
         for pointer in pointers {
-            if !self.programs.contains_key(&pointer.definition) {
+            if !self.moves.programs.contains_key(&pointer.definition) {
                 let workflow = self.env.workflow(&pointer.definition).await?;
-                self.programs.insert(pointer.definition.clone(), workflow);
+                self.moves.programs.insert(pointer.definition.clone(), workflow);
             }
         }
         Ok(())
@@ -92,26 +102,22 @@ impl<E: Env> Advance<E> {
         pointers: &[Pointer],
         to_stop: &[Pointer],
     ) -> Load<()> {
-        let mut keys = self.queues.clone();
+        let mut keys = self.moves.queues.clone();
         keys.extend(pointers.iter().chain(to_stop).map(|p| p.queue.clone()));
-        for program in self.programs.values().flatten() {
+        for program in self.moves.programs.values().flatten() {
             let tasks = program.graph().tasks.iter();
             keys.extend(tasks.map(|task| QueueKey::of(&task.action, None)));
         }
         drive::queues(tx, unit, &keys, pointers.len() + to_stop.len()).await
     }
 
-    fn program(&self, execution: &Execution) -> Option<&Arc<dyn Workflow>> {
-        self.programs.get(&execution.definition)?.as_ref()
-    }
-
     /// How many identities the decision may need: the free places of windows, and what the tasks
     /// that may start now begin with. Too few costs another commit, too many leaves gaps.
     fn ids_needed(&self, unit: &Unit) -> u32 {
         let mut needed = 0u32;
-        for id in &self.runs {
+        for id in &self.moves.runs {
             let Some(execution) = unit.execution(*id) else { continue };
-            let Some(program) = self.program(execution) else { continue };
+            let Some(program) = self.moves.program(execution) else { continue };
             let graph = program.graph();
             let mine = |v: &&Visit| v.key.run == *id;
             let visits: Vec<&Visit> = unit.visits.iter().filter(mine).collect();
@@ -136,7 +142,7 @@ impl<E: Env> Advance<E> {
 
     /// Loads what the decisions of the runs will look at beside the rows.
     async fn load_facts<T: Transaction>(&mut self, tx: &mut T, unit: &mut Unit) -> Load<()> {
-        self.facts = self.runs.iter().map(|run| (*run, Facts::default())).collect();
+        self.moves.facts = self.moves.runs.iter().map(|run| (*run, Facts::default())).collect();
         self.load_parameters(tx).await?;
         let failed = |e: &&Execution| e.awaits_folding() && e.status != Status::Completed;
         let failed: Vec<(ExecutionId, Option<ExecutionId>)> =
@@ -156,7 +162,7 @@ impl<E: Env> Advance<E> {
 
     async fn load_parameters<T: Transaction>(&mut self, tx: &mut T) -> Load<()> {
         let mut wanted = Vec::new();
-        for run in self.runs.clone() {
+        for run in self.moves.runs.clone() {
             match self.advancer.parameters.recall(&run) {
                 Some(parameters) => self.facts_of(run).parameters = parameters,
                 None => wanted.push(run),
@@ -175,7 +181,7 @@ impl<E: Env> Advance<E> {
 
     async fn load_pages<T: Transaction>(&mut self, tx: &mut T, unit: &Unit) -> Load<()> {
         let size = steadfast_core::decision::ItemPage::SIZE;
-        let mut pages = self.pages.clone();
+        let mut pages = self.moves.pages.clone();
         let filling =
             |v: &&Visit| v.listed && v.state == VisitState::Running && v.created < v.total;
         for visit in unit.visits.iter().filter(filling) {
@@ -194,11 +200,11 @@ impl<E: Env> Advance<E> {
     }
 
     async fn load_results<T: Transaction>(&mut self, tx: &mut T) -> Load<()> {
-        if self.results.is_empty() {
+        if self.moves.results.is_empty() {
             return Ok(());
         }
         let mut wanted = Vec::new();
-        for key in self.results.clone() {
+        for key in self.moves.results.clone() {
             match self.advancer.results.recall(&key) {
                 Some(result) => drop(self.facts_of(key.run).results.insert(key, result)),
                 None => wanted.push(key),
@@ -220,19 +226,7 @@ impl<E: Env> Advance<E> {
     }
 
     fn facts_of(&mut self, run: ExecutionId) -> &mut Facts {
-        self.facts.entry(run).or_default()
-    }
-
-    fn note(&mut self, need: Need) -> Again {
-        match need {
-            Need::Results(keys) => self.results.extend(keys),
-            Need::Items(visit, page) => drop(self.pages.insert((visit, page))),
-            Need::Queues(keys) => {
-                self.queues.extend(keys);
-                return Again::FromTheStart;
-            }
-        }
-        Again::Here
+        self.moves.facts.entry(run).or_default()
     }
 }
 
@@ -251,13 +245,16 @@ fn gather(rows: Vec<VisitResult>) -> TaskResult {
     TaskResult { status, result: Arc::new(result), error }
 }
 
+/// The step's name.
+pub(crate) const NAME: &str = "advance";
+
 impl<E: Env> Step for Advance<E> {
     type Output = ();
 
-    const NAME: &'static str = "advance";
+    const NAME: &'static str = NAME;
 
     async fn load<T: Transaction>(&mut self, tx: &mut T, unit: &mut Unit) -> Load<()> {
-        let pointers = tx.pointers(&self.runs).await?;
+        let pointers = tx.pointers(&self.moves.runs).await?;
         self.load_programs(&pointers).await?;
         let stopping: Vec<ExecutionId> =
             pointers.iter().filter(|p| p.stopping).map(|p| p.execution).collect();
@@ -267,22 +264,22 @@ impl<E: Env> Step for Advance<E> {
             tx.find_live_children(&stopping, CHILDREN).await?
         };
         self.lock_queues(tx, unit, &pointers, &to_stop).await?;
-        for run in tx.runs(&self.runs).await? {
+        for run in tx.runs(&self.moves.runs).await? {
             unit.runs.load(run);
         }
-        let mut ids = self.runs.clone();
+        let mut ids = self.moves.runs.clone();
         ids.extend(to_stop.iter().map(|p| p.execution));
         ids.sort_unstable();
         for execution in tx.executions(&ids).await? {
             unit.load_execution(execution);
         }
-        let ended = tx.ended_children(&self.runs, CHILDREN).await?;
+        let ended = tx.ended_children(&self.moves.runs, CHILDREN).await?;
         let mut counts: BTreeMap<ExecutionId, usize> = BTreeMap::new();
         for child in ended {
             *counts.entry(child.parent().unwrap_or(child.id)).or_default() += 1;
             unit.load_execution(child);
         }
-        for visit in tx.open_visits(&self.runs).await? {
+        for visit in tx.open_visits(&self.moves.runs).await? {
             unit.visits.load(visit);
         }
         let needed = self.ids_needed(unit);
@@ -291,17 +288,41 @@ impl<E: Env> Step for Advance<E> {
         }
         self.load_facts(tx, unit).await?;
         let full = CHILDREN as usize;
-        for (run, facts) in &mut self.facts {
+        for (run, facts) in &mut self.moves.facts {
             let alive = to_stop
                 .iter()
                 .filter(|p| unit.execution(p.execution).is_some_and(|e| e.parent() == Some(*run)));
             facts.more_children =
                 counts.get(run).is_some_and(|count| *count >= full) || alive.count() >= full;
         }
+        self.moves.takers = drive::takers(tx, unit).await?;
         Ok(())
     }
 
     fn decide(&mut self, unit: &mut Unit) -> Result<(), Again> {
+        self.moves.decide(unit)
+    }
+}
+
+impl<E> Serialize for Advance<E> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.moves.serialize(serializer)
+    }
+}
+
+impl Moves {
+    /// Takes the programs of the runs from `find`, where nobody has loaded them.
+    pub(crate) fn find_programs(
+        &mut self,
+        unit: &Unit,
+        find: impl Fn(&DefinitionHash) -> Option<Arc<dyn Workflow>>,
+    ) {
+        let definitions = self.runs.iter().filter_map(|run| unit.execution(*run));
+        let definitions: BTreeSet<_> = definitions.map(|e| e.definition.clone()).collect();
+        self.programs = definitions.into_iter().map(|hash| (hash.clone(), find(&hash))).collect();
+    }
+
+    pub(crate) fn decide(&mut self, unit: &mut Unit) -> Result<(), Again> {
         let mut again = None;
         for id in self.runs.clone() {
             let Some(execution) = unit.execution(id).filter(|e| e.is_workflow()) else { continue };
@@ -317,6 +338,25 @@ impl<E: Env> Step for Advance<E> {
                 again = if again == Some(Again::FromTheStart) { again } else { Some(next) };
             }
         }
+        if let (None, Some(loads)) = (again, self.takers.clone()) {
+            claim::assign(unit, loads);
+        }
         again.map_or(Ok(()), Err)
+    }
+
+    fn program(&self, execution: &Execution) -> Option<&Arc<dyn Workflow>> {
+        self.programs.get(&execution.definition)?.as_ref()
+    }
+
+    fn note(&mut self, need: Need) -> Again {
+        match need {
+            Need::Results(keys) => self.results.extend(keys),
+            Need::Items(visit, page) => drop(self.pages.insert((visit, page))),
+            Need::Queues(keys) => {
+                self.queues.extend(keys);
+                return Again::FromTheStart;
+            }
+        }
+        Again::Here
     }
 }

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use steadfast_core::claim::{self, AcceptRefusal, Assignment};
 use steadfast_core::unit::Unit;
 use steadfast_core::worker::{Worker, WorkerRefusal, WorkerState};
 use steadfast_core::{ExecutionId, FencingToken, Runtime, Span, WorkerId};
 
+use super::dispatch::waited_for_a_worker;
 use crate::drive::{self, Again, Step, drive};
-use crate::port::{Counter, Env, Load, StoreError, Transaction};
+use crate::port::{Counter, Env, Load, Measure, StoreError, Transaction};
 
 /// An attempt with what it needs.
 pub type Work = (Assignment, Value);
@@ -39,6 +41,7 @@ pub async fn claim<E: Env>(
         seen: 0,
         passed_over: false,
         parameters: Vec::new(),
+        waited: Vec::new(),
     };
     let mut taken = drive(env, &mut step).await?;
     for _ in 1..LOOKS {
@@ -50,6 +53,9 @@ pub async fn claim<E: Env>(
     }
     Ok(taken.map(|assignments| {
         env.count(Counter::AttemptsBegun, assignments.len() as u64);
+        for waited in step.waited.drain(..) {
+            env.measure(Measure::Dispatch, waited);
+        }
         step.with_parameters(assignments)
     }))
 }
@@ -74,7 +80,8 @@ pub async fn accept<E: Env>(
     Ok(answers.into_iter().map(|answer| answer.map(attach)).collect())
 }
 
-struct Claim {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Claim {
     worker: WorkerId,
     runtimes: BTreeSet<Runtime>,
     permits: u32,
@@ -82,7 +89,11 @@ struct Claim {
     seen: u32,
     /// Whether something waits for these runtimes that was locked by somebody else.
     passed_over: bool,
+    #[serde(skip)]
     parameters: Vec<(ExecutionId, Value)>,
+    /// How long each that was taken had been ready.
+    #[serde(skip)]
+    waited: Vec<Span>,
 }
 
 impl Step for Claim {
@@ -118,7 +129,11 @@ impl Step for Claim {
     }
 
     fn decide(&mut self, unit: &mut Unit) -> Result<Self::Output, Again> {
+        let ready: Vec<_> =
+            unit.executions().map(|e| (e.id, waited_for_a_worker(unit, e))).collect();
         let taken = claim::claim(unit, &self.worker, self.permits);
+        let is_taken = |id| taken.iter().flatten().any(|it| it.execution == id);
+        self.waited = ready.into_iter().filter(|(id, _)| is_taken(*id)).map(|(_, it)| it).collect();
         // What is at the front may be for other workers: look further before giving up.
         let few = taken.as_ref().is_ok_and(|taken| taken.len() < self.permits as usize);
         if few && self.seen == self.look_at && self.look_at < LOOK_AT_MOST {
@@ -147,9 +162,11 @@ fn nothing() -> Value {
     Value::Object(serde_json::Map::new())
 }
 
-struct Accept {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Accept {
     worker: WorkerId,
     offers: Vec<(ExecutionId, FencingToken)>,
+    #[serde(skip)]
     parameters: Vec<(ExecutionId, Value)>,
 }
 

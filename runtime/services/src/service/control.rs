@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use steadfast_core::execution::Refusal;
 use steadfast_core::queue::LimitOverride;
 use steadfast_core::sweep::tell_worker;
@@ -24,7 +25,7 @@ pub async fn cancel<E: Env>(
 }
 
 /// What an operator does to the queues of an action.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum QueueChange {
     /// Sets or lifts the operator's limit.
     Limit(Option<LimitOverride>),
@@ -61,7 +62,8 @@ pub async fn tell<E: Env>(
     drive(env, &mut Tell { name: name.clone(), input }).await
 }
 
-struct Cancel {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Cancel {
     id: ExecutionId,
 }
 
@@ -80,7 +82,8 @@ impl Step for Cancel {
     }
 }
 
-struct ChangeQueues {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct ChangeQueues {
     action: ActionRef,
     declared_limit: Option<u32>,
     change: QueueChange,
@@ -119,7 +122,8 @@ impl Step for ChangeQueues {
     }
 }
 
-struct Tell {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Tell {
     name: WorkerName,
     input: WorkerInput,
 }

@@ -2,6 +2,7 @@
 //! back, if their worker is over or their time has come. A sweep would do the same; this only saves
 //! time. A healthy worker gives back by itself what it knows nothing of, so its offers are let be.
 
+use serde::{Deserialize, Serialize};
 use steadfast_core::decision::Message;
 use steadfast_core::unit::Unit;
 use steadfast_core::{ExecutionId, FencingToken, sweep};
@@ -9,7 +10,7 @@ use tracing::info;
 
 use super::HandleHints;
 use crate::drive::{self, Again, Step, drive};
-use crate::port::{Delivery, Env, Load, StoreError, Transaction};
+use crate::port::{Counter, Delivery, Env, Load, StoreError, Transaction};
 
 /// Takes hints of [`crate::port::Topic::Dead`].
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +23,10 @@ impl HandleHints for DeadLetters {
             // Whoever is to stop an attempt looks for that by itself, and the sweep ends it.
             _ => None,
         });
-        take_back(env, offers.collect()).await
+        let offers = offers.collect();
+        take_back(env, offers).await?;
+        env.count(Counter::DeadLetters, deliveries.len() as u64);
+        Ok(())
     }
 }
 
@@ -37,13 +41,16 @@ pub async fn take_back<E: Env>(
     if offers.is_empty() {
         return Ok(());
     }
-    for execution in drive(env, &mut TakeBack { offers }).await? {
+    let taken = drive(env, &mut TakeBack { offers }).await?;
+    env.count(Counter::RescuesDeadLetter, taken.len() as u64);
+    for execution in taken {
         info!(%execution, "its worker left its offer lying; somebody else shall have it");
     }
     Ok(())
 }
 
-struct TakeBack {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct TakeBack {
     offers: Vec<(ExecutionId, FencingToken)>,
 }
 

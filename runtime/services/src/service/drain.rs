@@ -1,6 +1,7 @@
 //! Drain: a worker stops in good order. It takes nothing new and gives back what has not started;
 //! what it cannot finish in time it gives up, so that nobody waits for its lease.
 
+use serde::{Deserialize, Serialize};
 use steadfast_core::claim;
 use steadfast_core::sweep::{release_unstarted, tell_worker};
 use steadfast_core::unit::Unit;
@@ -42,7 +43,8 @@ pub async fn give_up<E: Env>(
     drive(env, &mut GiveUp { attempts }).await
 }
 
-struct Drain {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Drain {
     worker: WorkerId,
     then: WorkerInput,
 }
@@ -87,7 +89,8 @@ impl Step for Drain {
     }
 }
 
-struct GiveUp {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct GiveUp {
     attempts: Vec<(ExecutionId, FencingToken)>,
 }
 

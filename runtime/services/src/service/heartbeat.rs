@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
 use steadfast_core::sweep::tell_worker;
 use steadfast_core::unit::Unit;
 use steadfast_core::worker::{Worker, WorkerInput, WorkerRefusal};
@@ -11,7 +12,7 @@ use crate::drive::{self, Again, Step, drive};
 use crate::port::{Env, Held, Load, StoreError, Transaction};
 
 /// What a worker says of itself when it registers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Introduction {
     /// Its name; a process that has it already is dead from now on.
     pub name: WorkerName,
@@ -42,7 +43,8 @@ pub async fn beat<E: Env>(
     drive(env, &mut Beat { worker: worker.clone(), held: Vec::new() }).await
 }
 
-struct Register {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Register {
     intro: Introduction,
 }
 
@@ -67,7 +69,8 @@ impl Step for Register {
     }
 }
 
-struct Beat {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Beat {
     worker: WorkerId,
     held: Vec<Held>,
 }

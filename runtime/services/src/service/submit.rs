@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use steadfast_core::ExecutionId;
+use serde::{Deserialize, Serialize};
 use steadfast_core::submit::{self, Submission, SubmitRefusal, Submitted};
 use steadfast_core::unit::Unit;
+use steadfast_core::{ExecutionId, WorkerId, claim};
 
 use crate::batcher::Batcher;
 use crate::drive::{self, Again, Step, drive};
@@ -38,7 +39,7 @@ async fn submit_all<E: Env>(
     submissions: Vec<Submission>,
 ) -> Vec<Result<Submitted, SubmitError>> {
     let count = submissions.len();
-    let mut step = Submit { submissions, ids: 0..0, in_doubt: false };
+    let mut step = Submit { submissions, ids: 0..0, in_doubt: false, takers: None };
     match drive(env, &mut step).await {
         Ok(answers) => {
             let created = answers.iter().filter(|a| matches!(a, Ok(Submitted::Created(_))));
@@ -49,10 +50,13 @@ async fn submit_all<E: Env>(
     }
 }
 
-struct Submit {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Submit {
     submissions: Vec<Submission>,
     ids: core::ops::Range<u64>,
     in_doubt: bool,
+    /// Who could be assigned what starts at once, with their loads.
+    takers: Option<Vec<(WorkerId, u32)>>,
 }
 
 impl Step for Submit {
@@ -86,6 +90,7 @@ impl Step for Submit {
                 unit.load_execution(execution);
             }
         }
+        self.takers = drive::takers(tx, unit).await?;
         Ok(())
     }
 
@@ -99,7 +104,11 @@ impl Step for Submit {
             unit.give_ids(id..id + 1);
             submit::submit(unit, submission.clone())
         };
-        Ok(self.ids.clone().zip(&self.submissions).map(answer).collect())
+        let answers = self.ids.clone().zip(&self.submissions).map(answer).collect();
+        if let Some(loads) = self.takers.clone() {
+            claim::assign(unit, loads);
+        }
+        Ok(answers)
     }
 
     fn doubt(&mut self) {

@@ -1,16 +1,17 @@
 //! Sweep: find in the state alone what is due, who is dead and what no hint told of. Any number
 //! of sweepers may run.
 
+use serde::{Deserialize, Serialize};
 use steadfast_core::decision::Message;
 use steadfast_core::execution::{Cause, Refusal};
 use steadfast_core::unit::Unit;
-use steadfast_core::{ExecutionId, QueueKey, Runtime, Status, sweep};
+use steadfast_core::{ExecutionId, QueueKey, Runtime, Span, Status, sweep};
 use tracing::{info, warn};
 
 use super::admit::admit;
 use super::advance::Advancer;
 use crate::drive::{self, Again, Step, drive};
-use crate::port::{Counter, Env, Load, Pointer, StoreError, Transaction, is_planted};
+use crate::port::{Counter, Env, Load, Measure, Pointer, StoreError, Transaction, is_planted};
 
 /// Does what is due.
 ///
@@ -48,7 +49,7 @@ pub async fn rescue<E: Env>(env: &E) -> Result<(), StoreError> {
 async fn until_done<E: Env>(env: &E, found: Found) -> Result<(), StoreError> {
     let limit = env.batch_size();
     loop {
-        let mut step = Handle { found, limit, only: None, pointers: Vec::new() };
+        let mut step = Handle { found, limit, only: None, pointers: Vec::new(), late: Vec::new() };
         let handled = match drive(env, &mut step).await {
             Ok(handled) => handled,
             Err(StoreError::Corrupt(reason)) => {
@@ -59,6 +60,9 @@ async fn until_done<E: Env>(env: &E, found: Found) -> Result<(), StoreError> {
         };
         for (pointer, status) in &handled {
             count(env, found, pointer, *status);
+        }
+        for late in step.late.drain(..) {
+            env.measure(Measure::TimeoutDetection, late);
         }
         let progress = handled.iter().any(|(_, status)| status.is_ok());
         if step.pointers.len() < limit || !progress {
@@ -73,7 +77,12 @@ async fn one_by_one<E: Env>(env: &E, found: Found, pointers: &[Pointer]) -> Hand
     let mut all = Vec::new();
     for pointer in pointers {
         let only = Some(pointer.clone());
-        match drive(env, &mut Handle { found, limit: 1, only, pointers: Vec::new() }).await {
+        match drive(
+            env,
+            &mut Handle { found, limit: 1, only, pointers: Vec::new(), late: Vec::new() },
+        )
+        .await
+        {
             Ok(handled) => all.extend(handled),
             Err(error) => warn!(%error, execution = %pointer.execution, "cannot be swept"),
         }
@@ -101,17 +110,20 @@ fn count<E: Env>(
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Found {
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Found {
     Due,
     Orphans,
 }
 
-struct Handle {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Handle {
     found: Found,
     limit: usize,
     only: Option<Pointer>,
     pointers: Vec<Pointer>,
+    /// How long after its deadline each was found that a deadline ended.
+    late: Vec<Span>,
 }
 
 impl Step for Handle {
@@ -144,20 +156,29 @@ impl Step for Handle {
     }
 
     fn decide(&mut self, unit: &mut Unit) -> Result<Handled, Again> {
+        self.late.clear();
+        let late = &mut self.late;
         let handle = |pointer: &Pointer| {
             let id = pointer.execution;
+            let due = unit.execution(id).and_then(|execution| execution.wake_at);
             let status = match self.found {
                 Found::Due => sweep::wake(unit, id),
                 Found::Orphans => sweep::rescue(unit, id),
             };
             let cause = unit.execution(id).and_then(|execution| execution.cause);
+            if let (Found::Due, Ok(_), Some(due), Some(cause)) = (self.found, &status, due, cause)
+                && matches!(cause, Cause::QueueTimeout | Cause::Unschedulable | Cause::RunTimeout)
+            {
+                late.push(unit.now.since(due));
+            }
             (pointer.clone(), status.map(|status| (status, cause)))
         };
         Ok(self.pointers.iter().map(handle).collect())
     }
 }
 
-struct CheckWorkers;
+#[derive(Serialize, Deserialize)]
+pub(crate) struct CheckWorkers;
 
 impl Step for CheckWorkers {
     type Output = Vec<steadfast_core::WorkerName>;
@@ -195,15 +216,15 @@ pub async fn catch_up<E: Env>(env: &E, advancer: &Advancer) -> Result<(), StoreE
 const LOOK_AT: u32 = 1000;
 
 /// Lines that may be let through, and runs that can be advanced.
-#[derive(Default)]
-struct Missed {
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct Missed {
     queues: Vec<QueueKey>,
     runs: Vec<ExecutionId>,
 }
 
 /// Finds them, and reminds the workers of what is ready; they look for it themselves as well.
-#[derive(Default)]
-struct FindMissed {
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct FindMissed {
     found: Missed,
     ready: Vec<Runtime>,
 }

@@ -7,7 +7,7 @@ mod lease;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use steadfast_core::claim::AcceptRefusal;
+use steadfast_core::claim::{AcceptRefusal, Assignment};
 use steadfast_core::completion::Report;
 use steadfast_core::decision::Message;
 use steadfast_core::worker::WorkerRefusal;
@@ -16,12 +16,12 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use super::complete::Completer;
+use super::complete::{self, Completer};
 use super::heartbeat::{self, Introduction};
 use super::{claim, drain};
 use crate::port::{
-    Broker, Delivery, Ended, Env, Held, Receipt, Runner, Settle, StoreError, Subscription, Topic,
-    is_planted,
+    Broker, Delivery, Ended, Env, Held, Measure, Receipt, Runner, Settle, StoreError, Subscription,
+    Topic, is_planted,
 };
 use attempts::Attempts;
 use lease::Lease;
@@ -49,13 +49,7 @@ pub struct StopSignals {
 }
 
 /// Lives a worker's life until it is told to stop and has stopped.
-pub async fn work<E: Env, R: Runner>(
-    env: E,
-    runner: R,
-    completer: Completer,
-    config: WorkerConfig,
-    stop: StopSignals,
-) {
+pub async fn work<E: Env, R: Runner>(env: E, runner: R, config: WorkerConfig, stop: StopSignals) {
     while !stop.drain.is_cancelled() && !stop.now.is_cancelled() {
         let introduction = config.introduction.clone();
         let asked = env.now();
@@ -68,14 +62,17 @@ pub async fn work<E: Env, R: Runner>(
             }
         };
         info!(worker = %id, "registered");
+        let runtimes = config.introduction.runtimes.clone();
+        runner.serves(&id);
         let worker = Worker {
-            runtimes: config.introduction.runtimes.clone(),
+            completer: complete::start(&env, id.clone(), runtimes.clone()),
+            stop: stop.clone(),
+            runtimes,
             attempts: Attempts::new(config.introduction.capacity),
             freed: Arc::new(Notify::new()),
             lease: Lease::asked_for_at(&env, asked),
             env: env.clone(),
             runner: runner.clone(),
-            completer: completer.clone(),
             config: config.clone(),
             id,
         };
@@ -113,6 +110,7 @@ struct Worker<E, R> {
     runner: R,
     completer: Completer,
     config: WorkerConfig,
+    stop: StopSignals,
     runtimes: BTreeSet<Runtime>,
     attempts: Attempts,
     freed: Arc<Notify>,
@@ -274,31 +272,71 @@ impl<E: Env, R: Runner> Worker<E, R> {
         }
     }
 
-    fn start(&self, (assignment, parameters): claim::Work) {
+    /// Starts an attempt, and after it what the store gives in its place.
+    fn start(&self, work: claim::Work) {
+        let Some(stop) = self.begin(&work.0, None) else { return };
+        let worker = self.clone();
+        self.env.spawn("attempt", async move {
+            let mut next = Some((work, stop));
+            while let Some((work, stop)) = next {
+                next = worker.carry_out(work, stop).await;
+            }
+            worker.freed.notify_one();
+        });
+    }
+
+    /// Notes an attempt, in the place of one that has ended.
+    fn begin(
+        &self,
+        assignment: &Assignment,
+        former: Option<(ExecutionId, FencingToken)>,
+    ) -> Option<CancellationToken> {
+        let execution = assignment.execution;
         // The answer to a claim may come so late that the lease is over: then somebody else may
         // have the work already.
         if self.lease.has_run_out(&self.env) {
-            warn!(execution = %assignment.execution, "not started: the lease has run out");
-            return;
+            warn!(%execution, "not started: the lease has run out");
+            return None;
         }
-        let stop = self.attempts.begin(assignment.execution, assignment.token);
-        let worker = self.clone();
-        self.env.spawn("attempt", async move {
-            let (execution, token) = (assignment.execution, assignment.token);
-            let queue = assignment.queue.clone();
-            let ended = worker.runner.run(assignment, parameters, stop.clone()).await;
-            if worker.attempts.is_abandoned(execution, token) {
-                debug!(%execution, "an abandoned attempt has ended");
-            } else {
-                let Ended { ending, result, error } = ended;
-                let report = Report { execution, token, queue, ending, result, error };
-                if let Ok(Err(refusal)) = worker.completer.send(report).await {
-                    info!(%execution, %refusal, "a report was not taken");
+        let stop = self.attempts.begin(execution, assignment.token, former);
+        if stop.is_none() {
+            warn!(%execution, "not started: this worker has given up its work");
+        }
+        stop
+    }
+
+    /// Runs an attempt to its end and reports it; what is to be run next, and what stops that.
+    async fn carry_out(
+        &self,
+        (assignment, parameters): claim::Work,
+        stop: CancellationToken,
+    ) -> Option<(claim::Work, CancellationToken)> {
+        let (execution, token) = (assignment.execution, assignment.token);
+        let queue = assignment.queue.clone();
+        let ended = self.runner.run(assignment, parameters, stop).await;
+        let mut next = None;
+        if self.attempts.is_abandoned(execution, token) {
+            debug!(%execution, "an abandoned attempt has ended");
+        } else {
+            let Ended { ending, result, error } = ended;
+            let report = Report { execution, token, queue, ending, result, error };
+            let takes_more = !self.stop.drain.is_cancelled() && !self.stop.now.is_cancelled();
+            let question = self.attempts.ask();
+            let over = self.env.now();
+            if let Ok(taken) = self.completer.send(complete::Ended { report, takes_more }).await {
+                match taken.answer {
+                    Ok(_) => self.env.measure(Measure::SlotRelease, self.env.now().since(over)),
+                    Err(refusal) => info!(%execution, %refusal, "a report was not taken"),
                 }
+                next = taken.next.and_then(|work| {
+                    let stop = self.begin(&work.0, Some((execution, token)))?;
+                    Some((work, stop))
+                });
             }
-            worker.attempts.end(execution, token);
-            worker.freed.notify_one();
-        });
+            drop(question);
+        }
+        self.attempts.end(execution, token);
+        next
     }
 
     /// Renews the lease for as long as the store lets it.
@@ -371,8 +409,9 @@ impl<E: Env, R: Runner> Worker<E, R> {
     }
 
     async fn goodbye(&self) {
-        if let Err(error) = drain::leave(&self.env, &self.id).await {
-            warn!(%error, "could not say goodbye; the lease will end by itself");
+        match drain::leave(&self.env, &self.id).await {
+            Ok(()) => self.runner.has_left(),
+            Err(error) => warn!(%error, "could not say goodbye; the lease will end by itself"),
         }
     }
 }

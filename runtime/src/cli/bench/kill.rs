@@ -1,4 +1,5 @@
-//! W5: the process with the worker is killed half-way, and another one takes over.
+//! W5 on the embedded engine: the process with the worker is killed half-way, and another one takes
+//! over.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -69,10 +70,7 @@ async fn measure(jobs: u32, directory: &Path, conditions: &Conditions) -> Result
 
 fn start(jobs: u32, directory: &Path, conditions: &Conditions) -> Result<Child, Failure> {
     let failed = |error| Failure::environment(format!("the victim cannot be started: {error}"));
-    let synchronous = match conditions.durability {
-        steadfast_runtime::Durability::Full => "full",
-        steadfast_runtime::Durability::Normal => "normal",
-    };
+    let synchronous = super::word(conditions.durability);
     Command::new(std::env::current_exe().map_err(failed)?)
         .args(["bench", "--victim", &format!("{jobs},{MILLIS}"), "--synchronous", synchronous])
         .args(["--capacity", &CAPACITY.to_string(), "--data"])

@@ -1,73 +1,51 @@
 //! W4: how long a job waits when nothing else does.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
-use serde_json::{Value, json};
-use steadfast_runtime::{Context, Engine};
+use serde_json::json;
 
-use super::engine::{Bench, Tally, request};
+use super::engine::{Bench, request};
 use super::{Conditions, Sample};
+use crate::cli::arguments::Workload;
 use crate::cli::failure::Failure;
-use crate::cli::setup::monotonic;
+use crate::cli::setup::micros;
 
 /// How many jobs.
 const JOBS: u32 = 200;
 /// How long after one the next is submitted.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// When each job was submitted, durable and started.
-type Moments = Arc<Mutex<Vec<Option<Instant>>>>;
-
 /// Submits one job after another.
 pub(super) async fn latency(conditions: &Conditions) -> Result<Sample, Failure> {
     let jobs = conditions.scaled(JOBS);
-    let started: Moments = Arc::new(Mutex::new(vec![None; jobs as usize]));
-    let tally = Tally::default();
-    let (noted, counted) = (Arc::clone(&started), tally.clone());
-    let builder = Engine::builder().handler("bench.noop", move |_: Context, input: Value| {
-        let now = monotonic();
-        let job = input.get("n").and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
-        let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(place) = job.and_then(|job| noted.get_mut(job)) {
-            *place = Some(now);
-        }
-        counted.add();
-        async { Ok::<_, String>(Value::Null) }
-    });
-    let bench = Bench::start(builder, conditions, "w4").await?;
-    let sample = measure(&bench, &tally, &started, jobs).await;
-    bench.stop().await;
-    sample
+    let mut bench = Bench::start(Workload::W4, conditions).await?;
+    let mut sample = measure(&mut bench, jobs).await?;
+    bench.stop(f64::from(jobs), conditions, &mut sample).await?;
+    Ok(sample)
 }
 
-async fn measure(
-    bench: &Bench,
-    tally: &Tally,
-    started: &Moments,
-    jobs: u32,
-) -> Result<Sample, Failure> {
-    // The worker must be there before the first job, whose wait would be its own otherwise.
-    bench.cordon(true).await?;
-    bench.cordon(false).await?;
-    tokio::time::sleep(Duration::from_millis(500)).await;
+async fn measure(bench: &mut Bench, jobs: u32) -> Result<Sample, Failure> {
+    // What a worker does when it begins would be the first jobs' wait otherwise.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
     let mut asked = Vec::new();
     let mut durable = Vec::new();
     for job in 0..jobs {
         tokio::time::sleep(PAUSE).await;
-        asked.push(monotonic());
+        asked.push(micros());
         let request = request("bench.noop".to_owned(), json!({ "n": job }));
         bench.engine.submit(request).await?;
-        durable.push(monotonic());
+        durable.push(micros());
     }
-    bench.wait(tally, u64::from(jobs), u64::from(jobs)).await?;
-    let started = started.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let waits = |since: &[Instant]| {
-        let pairs = since.iter().zip(&started);
+    bench.wait(u64::from(jobs), u64::from(jobs)).await?;
+    let starts = bench.notes.starts();
+    let started: BTreeMap<u64, u64> = starts.iter().rev().map(|s| (s.job, s.at)).collect();
+    let waits = |since: &[u64]| {
+        let pairs = (0u64..).zip(since);
         let mut waits: Vec<f64> = pairs
             // A job may start before its submitter has heard that it is durable.
-            .filter_map(|(since, start)| Some((*start)?.saturating_duration_since(*since)))
-            .map(|wait| wait.as_secs_f64() * 1e3)
+            .filter_map(|(job, since)| Some(started.get(&job)?.saturating_sub(*since)))
+            .map(|wait| wait as f64 / 1e3)
             .collect();
         waits.sort_by(f64::total_cmp);
         waits
@@ -83,7 +61,7 @@ async fn measure(
 }
 
 /// The value that `percent` of the sorted values do not exceed.
-fn percentile(sorted: &[f64], percent: usize) -> f64 {
+pub(super) fn percentile(sorted: &[f64], percent: usize) -> f64 {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
     sorted.get(rank - 1).copied().unwrap_or(f64::NAN)
 }

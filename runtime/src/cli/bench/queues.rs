@@ -1,131 +1,104 @@
 //! W1 and W2: executions that do nothing, through one queue without a limit, and through ten with
 //! one.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-
 use futures_util::{StreamExt, TryStreamExt, stream};
-use serde_json::{Value, json};
+use serde_json::json;
 use steadfast_runtime::core::{ActionRef, Order, Timestamp};
-use steadfast_runtime::packs::Definition;
-use steadfast_runtime::{Context, Engine, EngineBuilder, EngineError};
+use steadfast_runtime::{Engine, EngineError};
 use steadfast_services::port::{Cursor, ExecutionFilter, Query};
 
-use super::engine::{Bench, SUBMITTERS, Tally, request, written_bytes};
+use super::engine::{Bench, request, submitters, written_bytes};
+use super::notes::{LIMIT, QUEUES, action, queue_name};
 use super::{Conditions, Sample};
+use crate::cli::arguments::Workload;
 use crate::cli::failure::Failure;
 use crate::cli::setup::monotonic;
 
 /// How many executions.
 const JOBS: u32 = 20_000;
-/// How many queues W2 has.
-const QUEUES: u32 = 10;
-/// The limit of each.
-const LIMIT: u32 = 3;
 /// How many rows one query fetches.
 const PAGE: u32 = 1000;
 
+/// What enqueueing costs, as it is called in the results.
+const ENQUEUE: [&str; 5] = [
+    "enqueue_cpu_ours_per_1000",
+    "enqueue_cpu_postgres_per_1000",
+    "enqueue_cpu_rabbitmq_per_1000",
+    "enqueue_commits_per_execution",
+    "enqueue_wal_bytes_per_execution",
+];
+/// What draining costs.
+const DRAIN: [&str; 5] = [
+    "drain_cpu_ours_per_1000",
+    "drain_cpu_postgres_per_1000",
+    "drain_cpu_rabbitmq_per_1000",
+    "drain_commits_per_execution",
+    "drain_wal_bytes_per_execution",
+];
+
 /// W1.
 pub(super) async fn one(conditions: &Conditions) -> Result<Sample, Failure> {
-    let tally = Tally::default();
-    let counted = tally.clone();
-    let builder = Engine::builder().handler("bench.noop", move |_: Context, _: Value| {
-        counted.add();
-        async { Ok::<_, String>(Value::Null) }
-    });
     let jobs = conditions.scaled(JOBS);
-    let bench = Bench::start(builder, conditions, "w1").await?;
-    let sample = fill_and_drain(&bench, &tally, jobs, |_| "bench.noop".to_owned()).await;
-    bench.stop().await;
-    sample
+    let mut bench = Bench::start(Workload::W1, conditions).await?;
+    let mut sample = fill_and_drain(&mut bench, Workload::W1, jobs, conditions).await?;
+    bench.stop(f64::from(jobs), conditions, &mut sample).await?;
+    Ok(sample)
 }
 
 /// W2.
 pub(super) async fn ten(conditions: &Conditions) -> Result<Sample, Failure> {
-    let tally = Tally::default();
-    let most = Arc::new(AtomicU32::new(0));
-    let mut builder = Engine::builder();
-    for queue in 0..QUEUES {
-        builder = with_queue(builder, queue, &tally, &most);
-    }
     let jobs = conditions.scaled(JOBS / QUEUES) * QUEUES;
-    let bench = Bench::start(builder, conditions, "w2").await?;
-    let sample = async {
-        let action = |job| queue_name(job % QUEUES);
-        let mut sample = fill_and_drain(&bench, &tally, jobs, action).await?;
-        let mut violations = 0;
-        for queue in 0..QUEUES {
-            violations += out_of_order(&bench.engine, &queue_name(queue)).await?;
-        }
-        sample.insert("order_violations", f64::from(violations));
-        let most = most.load(Ordering::Relaxed);
-        sample.insert("most_at_once", f64::from(most));
-        sample.insert("limit_violations", f64::from(most.saturating_sub(LIMIT)));
-        Ok(sample)
+    let mut bench = Bench::start(Workload::W2, conditions).await?;
+    let mut sample = fill_and_drain(&mut bench, Workload::W2, jobs, conditions).await?;
+    let mut violations = 0;
+    for queue in 0..QUEUES {
+        violations += out_of_order(&bench.engine, &queue_name(queue)).await?;
     }
-    .await;
-    bench.stop().await;
-    sample
-}
-
-fn queue_name(queue: u32) -> String {
-    format!("bench.queue{queue}")
-}
-
-fn with_queue(
-    builder: EngineBuilder,
-    queue: u32,
-    tally: &Tally,
-    most: &Arc<AtomicU32>,
-) -> EngineBuilder {
-    let mut definition = Definition::handler(queue_name(queue).as_str());
-    definition.concurrency_limit = Some(LIMIT);
-    let running = Arc::new(AtomicU32::new(0));
-    let (tally, most) = (tally.clone(), Arc::clone(most));
-    builder.handler_with(definition, move |_: Context, _: Value| {
-        let (tally, most, running) = (tally.clone(), Arc::clone(&most), Arc::clone(&running));
-        async move {
-            let now = running.fetch_add(1, Ordering::SeqCst) + 1;
-            most.fetch_max(now, Ordering::SeqCst);
-            // Others get their chance to be at it as well.
-            tokio::task::yield_now().await;
-            running.fetch_sub(1, Ordering::SeqCst);
-            tally.add();
-            Ok::<_, String>(Value::Null)
-        }
-    })
+    sample.insert("order_violations", f64::from(violations));
+    let most = bench.notes.most();
+    sample.insert("most_at_once", f64::from(most));
+    sample.insert("limit_violations", f64::from(most.saturating_sub(LIMIT)));
+    bench.stop(f64::from(jobs), conditions, &mut sample).await?;
+    Ok(sample)
 }
 
 /// Enqueues everything while the worker waits, then lets it work.
 async fn fill_and_drain(
-    bench: &Bench,
-    tally: &Tally,
+    bench: &mut Bench,
+    workload: Workload,
     jobs: u32,
-    action: impl Fn(u32) -> String,
+    conditions: &Conditions,
 ) -> Result<Sample, Failure> {
     bench.cordon(true).await?;
-    let written = written_bytes();
+    let (written, cost) = (written_bytes(), bench.cost().await);
     let begun = monotonic();
     let submissions = (0..jobs).map(|job| {
         let engine = bench.engine.clone();
-        let request = request(action(job), json!({ "n": job }));
+        let request = request(action(workload, job).to_string(), json!({ "n": job }));
         async move { engine.submit(request).await.map(drop) }
     });
-    stream::iter(submissions).buffer_unordered(SUBMITTERS).try_collect::<Vec<()>>().await?;
+    let all = stream::iter(submissions).buffer_unordered(submitters(conditions));
+    all.try_collect::<Vec<()>>().await?;
     let filled = monotonic();
-    if tally.get() > 0 {
+    let full = bench.cost().await;
+    if bench.notes.calls() > 0 {
         return Err(Failure::environment("a cordoned worker took work"));
     }
+    let released = monotonic();
     bench.cordon(false).await?;
-    bench.wait(tally, u64::from(jobs), u64::from(jobs)).await?;
+    bench.wait(u64::from(jobs), u64::from(jobs)).await?;
     let drained = monotonic();
     let count = f64::from(jobs);
     let mut sample = Sample::from([
         ("jobs", count),
         ("enqueued_per_second", count / filled.duration_since(begun).as_secs_f64()),
-        ("drained_per_second", count / drained.duration_since(filled).as_secs_f64()),
+        ("drained_per_second", count / drained.duration_since(released).as_secs_f64()),
     ]);
-    if let (Some(before), Some(after)) = (written, written_bytes()) {
+    if conditions.servers.is_some() {
+        let empty = bench.cost().await;
+        full.since(&cost, count, ENQUEUE, &mut sample);
+        empty.since(&full, count, DRAIN, &mut sample);
+    } else if let (Some(before), Some(after)) = (written, written_bytes()) {
         sample.insert("disk_bytes_per_job", (after.saturating_sub(before)) as f64 / count);
     }
     Ok(sample)

@@ -124,6 +124,32 @@ pub(super) fn workers(value: &Value) -> String {
     table(items(value), &columns)
 }
 
+/// Messages that were put aside.
+pub(super) fn parked(value: &Value) -> String {
+    let columns = [
+        ("id", "id"),
+        ("key", "routing_key"),
+        ("made", "made_at"),
+        ("bytes", "bytes"),
+        ("reason", "reason"),
+    ];
+    table(items(value), &columns)
+}
+
+/// One of them.
+pub(super) fn parked_message(value: &Value) -> String {
+    let mut table = Table::of_pairs();
+    for name in ["id", "reason", "exchange", "routing_key", "made_at", "content_type", "bytes"] {
+        table.row([name.to_owned(), cell(value, name)]);
+    }
+    for name in ["body", "body_hex"] {
+        if value.get(name).is_some() {
+            table.row([name.to_owned(), cell(value, name)]);
+        }
+    }
+    table.render()
+}
+
 /// What an execution waits for.
 pub(super) fn explanation(value: &Value) -> String {
     let mut text = format!("{}\n", cell(value, "sentence"));

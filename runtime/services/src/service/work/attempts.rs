@@ -34,6 +34,8 @@ struct Inner {
     /// Questions for work that have not been answered.
     questions: BTreeSet<u64>,
     next_question: u64,
+    /// Nothing begins any more.
+    closed: bool,
 }
 
 /// A question for work. As long as it is there, its answer may bring attempts.
@@ -134,12 +136,25 @@ impl Attempts {
         Question { number, inner: Arc::clone(&self.inner) }
     }
 
-    /// Notes an attempt; the token stops it.
-    pub(super) fn begin(&self, execution: ExecutionId, token: FencingToken) -> CancellationToken {
+    /// Notes an attempt, in the place of one that has ended; the token stops it. `None` once
+    /// everything was abandoned: what begins then would be stopped by nobody.
+    pub(super) fn begin(
+        &self,
+        execution: ExecutionId,
+        token: FencingToken,
+        former: Option<Key>,
+    ) -> Option<CancellationToken> {
+        let mut inner = self.lock();
+        if inner.closed {
+            return None;
+        }
+        if let Some(former) = former {
+            inner.running.remove(&former);
+        }
         let stop = CancellationToken::new();
         let running = Running { stop: stop.clone(), abandoned: false };
-        self.lock().running.insert((execution, token), running);
-        stop
+        inner.running.insert((execution, token), running);
+        Some(stop)
     }
 
     /// The attempt is over and reported.
@@ -163,10 +178,12 @@ impl Attempts {
         }
     }
 
-    /// Stops everything without a report: the attempts are given back, or belong to somebody else
-    /// now.
+    /// Stops everything without a report, for good: the attempts are given back, or belong to
+    /// somebody else now.
     pub(super) fn abandon_all(&self) {
-        for running in self.lock().running.values_mut() {
+        let mut inner = self.lock();
+        inner.closed = true;
+        for running in inner.running.values_mut() {
             running.abandoned = true;
             running.stop.cancel();
         }
