@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use steadfast_core::decision::Writes;
+use steadfast_core::decision::{Changed, Writes};
 use steadfast_core::execution::Execution;
 use steadfast_core::snapshot::{check_execution, check_visit};
 use steadfast_core::unit::Row;
@@ -30,8 +30,9 @@ impl SimTransaction {
         for (part, key) in keys {
             // What is there refuses an insert, and what has moved on an update, whoever has it
             // locked: neither is waited for.
-            let found =
-                self.with(|state| state.as_seen_by(id, |state| state.find_place(id, &part, &key)));
+            let found = self.with(|state| {
+                state.judged_by(id, &part, |state| state.find_place(id, &part, &key))
+            });
             match found {
                 Place::Taken => {
                     // Unless somebody is changing that row, which may end in another one.
@@ -45,7 +46,8 @@ impl SimTransaction {
             }
         }
         for part in parts.into_iter().flatten() {
-            let checked = self.with(|state| state.as_seen_by(id, |state| check(state, id, &part)));
+            let checked =
+                self.with(|state| state.judged_by(id, &part, |state| check(state, id, &part)));
             if let Err(conflict) = checked {
                 if let StoreError::Corrupt(what) = &conflict
                     && self.with(|state| !state.is_unjudged)
@@ -161,6 +163,22 @@ enum Place {
 }
 
 impl State {
+    /// Looks with the eyes of a transaction that is about to write `batch`. Its own writes are put over
+    /// everybody's rows, which is a copy of them all, only if they matter to the answer.
+    fn judged_by<T>(
+        &mut self,
+        id: TxId,
+        batch: &Batch<'_>,
+        look: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        let own = self.transactions.get(&id).map(|open| &open.writes);
+        if own.is_some_and(|own| meets(own, batch)) {
+            self.as_seen_by(id, look)
+        } else {
+            look(self)
+        }
+    }
+
     fn find_place(&self, id: TxId, batch: &Batch<'_>, key: &LockKey) -> Place {
         if self.is_unchecked(id, batch) {
             return Place::Open;
@@ -231,6 +249,28 @@ impl State {
         let others = self.transactions.iter().filter(|(id, _)| **id != by);
         others.into_iter().any(|(_, open)| changes(&open.writes)).then_some(row)
     }
+}
+
+/// Whether what a transaction has written already matters to whether it may write `batch`.
+fn meets(own: &Writes, batch: &Batch<'_>) -> bool {
+    match batch {
+        Batch::InsertWorkers(new) | Batch::UpdateWorkers(new) => share(&own.workers, new),
+        Batch::InsertQueues(new) | Batch::UpdateQueues(new) => share(&own.queues, new),
+        Batch::InsertRuns(new) | Batch::UpdateRuns(new) => share(&own.runs, new),
+        Batch::InsertVisits(new) | Batch::UpdateVisits(new) => share(&own.visits, new),
+        Batch::UpdateExecutions(new) => share(&own.executions, new),
+        // Others may have taken its place or its submitter's key.
+        Batch::InsertExecutions(_) => !own.executions.is_empty(),
+        Batch::InsertParameters(_) => !own.parameters.is_empty(),
+        Batch::InsertOutcomes(_) => !own.results.is_empty(),
+        Batch::InsertItems(_) => !own.items.is_empty(),
+        Batch::InsertExecutionsWith(..) | Batch::UpdateExecutionsWith(..) => true,
+    }
+}
+
+fn share<R: Row>(own: &Changed<R>, new: &[R]) -> bool {
+    let mut own = own.inserted.iter().chain(&own.updated);
+    own.any(|written| new.iter().any(|row| row.key() == written.key()))
 }
 
 /// Whether the row that is written follows the one that is there.
