@@ -57,6 +57,7 @@ fn with_worker(mut unit: Unit) -> (Unit, WorkerId) {
     let name = steadfast_core::WorkerName::new("w");
     unit.workers.insert(Worker::new(name.clone()));
     let register = WorkerInput::Register {
+        former: None,
         runtimes: [Runtime::new("shell")].into(),
         labels: Default::default(),
         capacity: BATCH,

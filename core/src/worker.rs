@@ -65,6 +65,9 @@ pub enum WorkerState {
 pub enum WorkerInput {
     /// The process announces itself; the name's former process is dead from now on.
     Register {
+        /// What it was before it lost its lease. If somebody else has come to serve under the name
+        /// meanwhile, it does not come back: the two would take each other's work for ever.
+        former: Option<Incarnation>,
         /// What it can run.
         runtimes: BTreeSet<Runtime>,
         /// Its labels.
@@ -181,7 +184,10 @@ impl Worker {
     /// With a [`WorkerRefusal`] if the input does not fit; the row is untouched then.
     pub fn handle(&mut self, input: &WorkerInput, now: Timestamp) -> Result<(), WorkerRefusal> {
         match input {
-            WorkerInput::Register { runtimes, labels, capacity, lease } => {
+            WorkerInput::Register { former, runtimes, labels, capacity, lease } => {
+                if former.is_some_and(|former| former < self.incarnation) {
+                    return Err(WorkerRefusal::Superseded(self.incarnation));
+                }
                 self.incarnation = Incarnation(self.incarnation.0 + 1);
                 self.state = WorkerState::Active;
                 self.healthy = true;

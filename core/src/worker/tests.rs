@@ -34,6 +34,7 @@ fn worker(name: &str, state: WorkerState) -> Worker {
 
 fn register() -> In {
     In::Register {
+        former: None,
         runtimes: BTreeSet::new(),
         labels: BTreeMap::new(),
         capacity: 1,

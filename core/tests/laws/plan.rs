@@ -74,6 +74,7 @@ const WORKERS: [&str; 3] = ["ada", "bob", "cyd"];
 pub(crate) fn register(name: &str) -> WorkerInput {
     let gpu = (name == WORKERS[0] || name == "healer").then(|| ("gpu".into(), "1".into()));
     WorkerInput::Register {
+        former: None,
         runtimes: ["shell".into()].into(),
         labels: gpu.into_iter().collect(),
         capacity: 2,

@@ -109,6 +109,7 @@ async fn measure(case: &Case, count: u32, rounds: u32) {
 async fn setup(store: &EmbeddedStore) {
     let mut worker = Worker::new("w".into());
     let register = WorkerInput::Register {
+        former: None,
         runtimes: BTreeSet::from(["shell".into()]),
         labels: BTreeMap::new(),
         capacity: 1000,

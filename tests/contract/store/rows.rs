@@ -107,6 +107,7 @@ pub(crate) fn worker_id(name: &str, incarnation: u64) -> WorkerId {
 pub(crate) fn worker(name: &str) -> Worker {
     let mut row = Worker::new(name.into());
     let register = WorkerInput::Register {
+        former: None,
         runtimes: ["shell".into(), "python".into()].into(),
         labels: [("zone".to_owned(), "a".to_owned())].into(),
         capacity: 4,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use steadfast_core::sweep::tell_worker;
 use steadfast_core::unit::Unit;
 use steadfast_core::worker::{Worker, WorkerInput, WorkerRefusal};
-use steadfast_core::{Runtime, WorkerId, WorkerName};
+use steadfast_core::{Incarnation, Runtime, WorkerId, WorkerName};
 
 use crate::drive::{self, Again, Step, drive};
 use crate::port::{Env, Held, Load, StoreError, Transaction};
@@ -29,7 +29,20 @@ pub struct Introduction {
 /// # Errors
 /// If the store cannot be reached.
 pub async fn register<E: Env>(env: &E, intro: Introduction) -> Result<WorkerId, StoreError> {
-    drive(env, &mut Register { intro }).await
+    let registered = drive(env, &mut Register { intro, former: None }).await?;
+    Ok(registered.expect("nobody is in the way of a new process"))
+}
+
+/// Registers the process again that was `former` and has lost its lease.
+///
+/// # Errors
+/// If the store cannot be reached. The inner error says that somebody else has the name now.
+pub async fn register_again<E: Env>(
+    env: &E,
+    intro: Introduction,
+    former: &WorkerId,
+) -> Result<Result<WorkerId, WorkerRefusal>, StoreError> {
+    drive(env, &mut Register { intro, former: Some(former.incarnation) }).await
 }
 
 /// Renews the lease of a worker process and returns the attempts that the store thinks it has.
@@ -46,10 +59,11 @@ pub async fn beat<E: Env>(
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Register {
     intro: Introduction,
+    former: Option<Incarnation>,
 }
 
 impl Step for Register {
-    type Output = WorkerId;
+    type Output = Result<WorkerId, WorkerRefusal>;
 
     const NAME: &'static str = "register";
 
@@ -57,15 +71,16 @@ impl Step for Register {
         drive::worker(tx, unit, &self.intro.name).await
     }
 
-    fn decide(&mut self, unit: &mut Unit) -> Result<WorkerId, Again> {
+    fn decide(&mut self, unit: &mut Unit) -> Result<Self::Output, Again> {
         let Introduction { name, runtimes, labels, capacity } = self.intro.clone();
         if unit.workers.find(&name).is_none() {
             unit.workers.insert(Worker::new(name.clone()));
         }
         let lease = unit.settings.lease;
-        let register = WorkerInput::Register { runtimes, labels, capacity, lease };
-        tell_worker(unit, &name, &register).expect("any name can be registered");
-        Ok(unit.worker(&name).expect("it was just registered").id())
+        let former = self.former;
+        let register = WorkerInput::Register { former, runtimes, labels, capacity, lease };
+        let told = tell_worker(unit, &name, &register);
+        Ok(told.map(|()| unit.worker(&name).expect("it was just registered").id()))
     }
 }
 

@@ -50,11 +50,20 @@ pub struct StopSignals {
 
 /// Lives a worker's life until it is told to stop and has stopped.
 pub async fn work<E: Env, R: Runner>(env: E, runner: R, config: WorkerConfig, stop: StopSignals) {
+    let mut former: Option<WorkerId> = None;
     while !stop.drain.is_cancelled() && !stop.now.is_cancelled() {
         let introduction = config.introduction.clone();
         let asked = env.now();
-        let id = match heartbeat::register(&env, introduction).await {
-            Ok(id) => id,
+        let registered = match &former {
+            None => heartbeat::register(&env, introduction).await.map(Ok),
+            Some(former) => heartbeat::register_again(&env, introduction, former).await,
+        };
+        let id = match registered {
+            Ok(Ok(id)) => id,
+            Ok(Err(refusal)) => {
+                error!(%refusal, "somebody else works under this worker's name; stopping");
+                return;
+            }
             Err(error) => {
                 warn!(%error, "cannot register; trying again");
                 pause(&env, Span::from_secs(1), &stop).await;
@@ -74,8 +83,9 @@ pub async fn work<E: Env, R: Runner>(env: E, runner: R, config: WorkerConfig, st
             env: env.clone(),
             runner: runner.clone(),
             config: config.clone(),
-            id,
+            id: id.clone(),
         };
+        former = Some(id);
         match worker.live(&stop).await {
             Lived::Stopped => return,
             Lived::Superseded => {
