@@ -1,10 +1,6 @@
 //! The store on PostgreSQL: what every store has to keep, directly and through a pooler, and what
 //! only a server can do to it.
 
-#[path = "differential/mod.rs"]
-mod differential;
-#[path = "differential/postgres.rs"]
-mod differential_postgres;
 #[path = "faults/store.rs"]
 mod faults;
 #[path = "faults/postgres.rs"]

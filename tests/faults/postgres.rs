@@ -26,8 +26,8 @@ impl Breakable for Real {
 
     async fn strike(&self, at: At, blow: Blow) -> bool {
         let statement: &[u8] = match at {
-            At::Load => b"FROM execution e WHERE e.id = ANY",
-            At::Write => b"INSERT INTO execution ",
+            At::Load => b"FROM execution_live e WHERE e.id = ANY(",
+            At::Write => b"INSERT INTO execution",
             At::Commit => b"COMMIT\0",
         };
         let loss = match blow {

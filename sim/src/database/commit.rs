@@ -34,13 +34,7 @@ impl SimTransaction {
                 state.judged_by(id, &part, |state| state.find_place(id, &part, &key))
             });
             match found {
-                Place::Taken => {
-                    // Unless somebody is changing that row, which may end in another one.
-                    if let Some(row) = self.with(|state| state.being_changed(id, &key)) {
-                        self.lock_row(id, row).await?;
-                    }
-                    return Err(self.fail(conflict("duplicate key")));
-                }
+                Place::Taken => return Err(self.fail(conflict("duplicate key"))),
                 Place::Elsewhere => {}
                 Place::Open => drop(self.lock_row(id, key).await?),
             }
@@ -215,9 +209,6 @@ impl State {
             (Batch::UpdateExecutions(new), LockKey::Execution(id)) => {
                 updated(is_next(new, id, rows.execution(*id)))
             }
-            (_, LockKey::SubmitKey(key)) if !self.is_planted("submit_key_checked_by_reading") => {
-                inserted(rows.executions.submitted_with(key).is_some())
-            }
             (_, LockKey::Place(place)) => inserted(rows.executions.at(place).is_some()),
             (_, LockKey::Parameters(id)) => inserted(rows.parameters.contains_key(id)),
             (_, LockKey::Outcome(id)) => inserted(rows.results.contains_key(id)),
@@ -226,28 +217,6 @@ impl State {
             }
             _ => Place::Open,
         }
-    }
-}
-
-impl State {
-    /// The row with this key, if another transaction has changed it and not ended.
-    fn being_changed(&self, by: TxId, key: &LockKey) -> Option<LockKey> {
-        let executions = &self.rows.executions;
-        let row = match key {
-            LockKey::SubmitKey(key) => LockKey::Execution(executions.submitted_with(key)?.id),
-            LockKey::Place(place) => LockKey::Execution(executions.at(place)?.id),
-            other => other.clone(),
-        };
-        let changes = |writes: &Writes| match &row {
-            LockKey::Worker(name) => writes.workers.updated.iter().any(|w| w.name == *name),
-            LockKey::Queue(key) => writes.queues.updated.iter().any(|q| q.key == *key),
-            LockKey::Run(id) => writes.runs.updated.iter().any(|run| run.execution == *id),
-            LockKey::Visit(key) => writes.visits.updated.iter().any(|visit| visit.key == *key),
-            LockKey::Execution(id) => writes.executions.updated.iter().any(|e| e.id == *id),
-            _ => false,
-        };
-        let others = self.transactions.iter().filter(|(id, _)| **id != by);
-        others.into_iter().any(|(_, open)| changes(&open.writes)).then_some(row)
     }
 }
 

@@ -38,6 +38,7 @@ impl Draw {
     }
 
     /// From now on executions are numbered from `base`.
+    #[allow(dead_code, reason = "only histories move on, and not every test program draws them")]
     pub(crate) fn set_base(&mut self, base: u64) {
         self.base = base;
     }
