@@ -90,6 +90,19 @@ fn an_older_process_is_told_that_it_is_superseded_whatever_has_become_of_the_new
 }
 
 #[test]
+fn who_lost_its_lease_comes_back_unless_somebody_else_has_the_name_now() {
+    let mut come_back = register();
+    let In::Register { former, .. } = &mut come_back else { unreachable!() };
+    *former = Some(OLD);
+    let mut mine = Worker { incarnation: OLD, ..worker("ada", Dead) };
+    assert_eq!(mine.handle(&come_back, NOW), Ok(()));
+    assert_eq!((mine.incarnation, mine.state), (ME, Active));
+    let mut others = worker("ada", Active);
+    assert_eq!(others.handle(&come_back, NOW), Err(WorkerRefusal::Superseded(ME)));
+    assert_eq!(others, worker("ada", Active), "nothing has changed");
+}
+
+#[test]
 fn a_lease_ends_only_after_the_drift_and_a_beat_never_shortens_it() {
     let mut row = worker("ada", Active);
     let drift = Span::from_millis(250);
