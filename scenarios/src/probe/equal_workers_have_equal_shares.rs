@@ -18,7 +18,8 @@ async fn tell(world: World) {
     }
     let mut runs = Vec::new();
     for _ in 0..30 {
-        runs.push(deployment.enqueue("sim.step", takes(2_000)).await);
+        // None has ended when the shares are looked at.
+        runs.push(deployment.enqueue("sim.step", takes(4_000)).await);
     }
     // Longer than it takes a worker to come for work by itself.
     world.wait(ms(1_500)).await;

@@ -82,6 +82,11 @@ impl Step for Register {
         let told = tell_worker(unit, &name, &register);
         Ok(told.map(|()| unit.worker(&name).expect("it was just registered").id()))
     }
+
+    fn doubt(&mut self) {
+        // It may have registered all the same, and would be in its own way.
+        self.former = None;
+    }
 }
 
 #[derive(Serialize, Deserialize)]

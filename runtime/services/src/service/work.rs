@@ -66,6 +66,8 @@ pub async fn work<E: Env, R: Runner>(env: E, runner: R, config: WorkerConfig, st
             }
             Err(error) => {
                 warn!(%error, "cannot register; trying again");
+                // It may have registered all the same, and would be in its own way.
+                former = None;
                 pause(&env, Span::from_secs(1), &stop).await;
                 continue;
             }
