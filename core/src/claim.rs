@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use crate::decision::Message;
@@ -99,12 +100,16 @@ fn check_current(unit: &Unit, worker: &WorkerId) -> Result<(), WorkerRefusal> {
 /// assigned to it: `loads` says how many live attempts each worker had before; those that are missing
 /// had none.
 ///
+/// Only what is `among` those that were looked up is taken: what this very decision makes ready again,
+/// for another attempt, is the others' as well.
+///
 /// A worker that is not or no longer to be given anything takes nothing. The worker and its peers must
 /// be loaded.
 pub fn succeed(
     unit: &mut Unit,
     worker: &WorkerId,
     room: u32,
+    among: &BTreeSet<ExecutionId>,
     mut loads: Vec<(WorkerId, u32)>,
 ) -> Vec<Assignment> {
     let current = check_current(unit, worker).is_ok();
@@ -115,7 +120,7 @@ pub fn succeed(
     }
     let claim = ExecutionInput::Claim(Some(worker.clone()), unit.settings.run_margin);
     let mut taken = Vec::new();
-    for id in ready(unit) {
+    for id in ready(unit).into_iter().filter(|id| among.contains(id)) {
         if taken.len() == room as usize {
             break;
         }

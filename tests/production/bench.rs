@@ -44,9 +44,12 @@ fn a_bench_sees_how_soon_the_slots_of_a_killed_worker_are_used_again() {
     let arguments =
         ["bench", "--backend", "rabbitmq", "w5", "--scale", "0.2", "--runs", "1", "-o", "json"];
     let value = deployment.steadfast(&arguments).run().code(0).json();
-    let counts = ["jobs", "slots_held_at_kill", "started_again", "completed", "counted_twice"]
-        .map(|name| measure(&value, 0, name));
-    assert_eq!(counts, [10.0, 10.0, 10.0, 10.0, 0.0]);
+    let counts = ["jobs", "completed", "counted_twice"].map(|name| measure(&value, 0, name));
+    assert_eq!(counts, [10.0, 10.0, 0.0]);
+    // What had not begun yet when it was killed is begun once.
+    let (held, again) =
+        (measure(&value, 0, "slots_held_at_kill"), measure(&value, 0, "started_again"));
+    assert!(held > 0.0 && again == held, "{again} of {held}");
     // Sooner than the jobs that were running then would have ended and others begun by chance.
     let (half, all) =
         (measure(&value, 0, "slot_used_again_p50_s"), measure(&value, 0, "slot_used_again_p99_s"));

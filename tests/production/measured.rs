@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 use steadfast_runtime::core::Span;
 use steadfast_runtime::metrics::Metrics;
@@ -17,6 +17,7 @@ use steadfast_services::port::Query as _;
 use tokio::sync::Semaphore;
 
 use crate::deployment::Deployment;
+use crate::witness::witness_of;
 
 /// Everything that is shown: a metric with its labels, and its value.
 struct Shown(BTreeMap<String, f64>);
@@ -221,6 +222,8 @@ fn lose(
     let workers = executor.block_on(engine.query().workers()).expect("they can be read");
     let ada = workers.iter().find(|(worker, _)| worker.name.as_str() == "ada");
     let incarnation = ada.expect("it has registered").0.incarnation.0;
+    // With its witness, so that somebody has to find out.
+    kill_process(witness_of(worker.pid()), Signal::KILL).expect("it is there");
     worker.signal(Signal::KILL);
     let key = format!("worker.ada.{incarnation}");
     let offer = json!({ "offer": {

@@ -133,7 +133,7 @@ fn holder(workers: &BTreeMap<String, Running>, begun: &Begun) -> String {
     workers.iter().find(is_it).expect("one of the workers").0.clone()
 }
 
-fn witness_of(worker: Pid) -> Pid {
+pub(crate) fn witness_of(worker: Pid) -> Pid {
     find_witness(worker).expect("a worker has a witness")
 }
 

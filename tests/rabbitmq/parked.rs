@@ -154,7 +154,10 @@ async fn what_waits_for_a_worker_is_counted() {
     let broker = RabbitBroker::connect(options(&server.url(), "depth")).await.expect("it works");
     let (busy, absent) = (worker("busy", 1), worker("absent", 1));
     drop(subscribe(&broker, Topic::Worker(busy.clone())).await);
-    publish(&broker, (0..4).map(|id| crate::broker::offer(&busy, id))).await;
+    // What is published together is one message.
+    for id in 0..4 {
+        publish(&broker, [crate::broker::offer(&busy, id)]).await;
+    }
     until("all are counted", async || {
         let both = [absent.clone(), busy.clone()];
         broker.waiting_for(&both).await == Ok(vec![None, Some(4)])

@@ -1,6 +1,6 @@
 //! Offers, claims and what is given back: by whom, and on what terms.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec;
 
 use super::*;
@@ -228,10 +228,15 @@ fn succession(transport: Transport) -> Unit {
         let submission = Submission { prepared, idempotency: None, retry_of: None };
         submit(&mut unit, submission).expect("it stands in line");
     }
-    let taken = succeed(&mut unit, &id("ada"), 1, Vec::new());
+    let taken = succeed(&mut unit, &id("ada"), 1, &all(), Vec::new());
     assert_eq!(taken.iter().map(|a| a.execution).collect::<Vec<_>>(), [ID]);
     complete(&mut unit, report(TOKEN)).expect("it is the first report");
     unit
+}
+
+/// Everything was looked up.
+fn all() -> BTreeSet<ExecutionId> {
+    (0..10).map(ExecutionId).collect()
 }
 
 fn announced(unit: Unit) -> bool {
@@ -243,7 +248,7 @@ fn announced(unit: Unit) -> bool {
 fn who_reports_takes_what_its_slot_lets_through() {
     for transport in [Transport::Rabbitmq, Transport::Embedded] {
         let mut unit = succession(transport);
-        let taken = succeed(&mut unit, &id("ada"), 1, vec![(id("ada"), 1)]);
+        let taken = succeed(&mut unit, &id("ada"), 1, &all(), vec![(id("ada"), 1)]);
         assert_eq!(taken.iter().map(|a| a.execution).collect::<Vec<_>>(), [ExecutionId(2)]);
         let second = unit.execution(ExecutionId(2)).expect("it is here");
         assert_eq!((second.status, second.worker.clone()), (Status::Running, Some(id("ada"))));
@@ -263,24 +268,39 @@ fn whoever_takes_nothing_new_takes_nothing_in_place_of_what_ended() {
         let mut unit = succession(Transport::Rabbitmq);
         let row = unit.workers.edit(&"ada".into()).expect("she is here");
         (row.state, row.cordoned) = (state, cordoned);
-        assert!(succeed(&mut unit, &id("ada"), 1, Vec::new()).is_empty(), "{state:?} {cordoned}");
+        assert!(
+            succeed(&mut unit, &id("ada"), 1, &all(), Vec::new()).is_empty(),
+            "{state:?} {cordoned}"
+        );
         assert!(announced(unit), "somebody else shall take it");
     }
     let mut unit = succession(Transport::Rabbitmq);
     let former = WorkerId { incarnation: Incarnation(0), ..id("ada") };
-    assert!(succeed(&mut unit, &former, 1, Vec::new()).is_empty(), "another process has the name");
+    assert!(
+        succeed(&mut unit, &former, 1, &all(), Vec::new()).is_empty(),
+        "another process has the name"
+    );
 }
 
 #[test]
 fn a_worker_takes_in_place_of_what_ended_only_what_would_be_assigned_to_it() {
     // She had nine of nine, and he has none of one: his share is the smaller.
     let mut unit = succession(Transport::Rabbitmq);
-    assert!(succeed(&mut unit, &id("ada"), 1, vec![(id("ada"), 9)]).is_empty());
+    assert!(succeed(&mut unit, &id("ada"), 1, &all(), vec![(id("ada"), 9)]).is_empty());
     assert!(announced(unit));
     // He is busy.
     let mut unit = succession(Transport::Rabbitmq);
     let loads = vec![(id("ada"), 9), (id("bob"), 1)];
-    assert_eq!(succeed(&mut unit, &id("ada"), 1, loads).len(), 1);
+    assert_eq!(succeed(&mut unit, &id("ada"), 1, &all(), loads).len(), 1);
+}
+
+/// As for another attempt of what has just failed: others may be better for it.
+#[test]
+fn what_was_not_looked_up_is_left_to_others() {
+    let mut unit = succession(Transport::Rabbitmq);
+    let none = BTreeSet::new();
+    assert!(succeed(&mut unit, &id("ada"), 1, &none, vec![(id("ada"), 1)]).is_empty());
+    assert!(announced(unit), "somebody shall take it");
 }
 
 #[test]

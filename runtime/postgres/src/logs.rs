@@ -99,7 +99,7 @@ impl PostgresStore {
 
 fn read(row: &PgRow) -> Load<(u64, Vec<u8>)> {
     let mut row = Reader::new(row);
-    Ok((row.int()?, row.bytes()?.to_vec()))
+    Ok((row.int()?, row.bytes()?))
 }
 
 async fn commit(session: Session) -> Load<()> {

@@ -47,7 +47,7 @@ impl<'r> Reader<'r> {
     }
 
     /// Bytes, as they are.
-    pub(crate) fn bytes(&mut self) -> Load<&'r [u8]> {
+    pub(crate) fn bytes(&mut self) -> Load<Vec<u8>> {
         self.take()
     }
 

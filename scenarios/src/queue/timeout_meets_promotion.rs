@@ -14,8 +14,9 @@ pub(crate) const SCENARIO: Scenario = Scenario {
 
 async fn tell(world: World) {
     let deployment = Stage::of(&world).impatient().open();
+    // The waiter's second is over when the next sweep looks, half a second after the last.
     let chance = &mut world.stream("the slot");
-    let first = deployment.enqueue("sim.single", takes(chance.within(960..=1_040))).await;
+    let first = deployment.enqueue("sim.single", takes(chance.within(1_330..=1_440))).await;
     let waiter = deployment.enqueue("sim.single", takes(50)).await;
     world.until(is(waiter, Status::Queued)).await;
     world.until(ended(first)).await;

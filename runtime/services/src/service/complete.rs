@@ -62,6 +62,7 @@ async fn complete_all<E: Env>(
         worker,
         runtimes,
         loads: Vec::new(),
+        next: BTreeSet::new(),
         parameters: BTreeMap::new(),
         decided: Vec::new(),
         in_doubt: false,
@@ -133,6 +134,8 @@ pub(crate) struct Complete {
     worker: WorkerId,
     runtimes: BTreeSet<Runtime>,
     loads: Vec<(WorkerId, u32)>,
+    /// What it may take.
+    next: BTreeSet<ExecutionId>,
     #[serde(skip)]
     parameters: BTreeMap<ExecutionId, Value>,
     /// What the worker was given last, which is in the store if that commit has happened.
@@ -162,6 +165,7 @@ impl Complete {
     /// Who else could take what this worker takes, and what it needs to take it.
     async fn load_next<T: Transaction>(&mut self, tx: &mut T, unit: &mut Unit) -> Load<()> {
         self.loads.clear();
+        self.next.clear();
         let takes_work = unit.worker(&self.worker.name).is_some_and(|worker| worker.takes_work());
         if self.room() == 0 || !takes_work {
             return Ok(());
@@ -176,6 +180,7 @@ impl Complete {
             return Ok(());
         }
         self.parameters.extend(tx.parameters(&next).await?);
+        self.next = next.into_iter().collect();
         drive::workers(tx, unit).await?;
         let rivals = unit.workers.iter().filter(|worker| worker.takes_work()).count();
         if unit.transport.pushes() && rivals > 1 {
@@ -221,7 +226,7 @@ impl Step for Complete {
         // A report that was refused has ended nothing.
         let ended = answers.iter().zip(&self.takes_more).filter(|(a, takes)| a.is_ok() && **takes);
         let room = u32::try_from(ended.count()).unwrap_or(u32::MAX);
-        self.decided = claim::succeed(unit, &self.worker, room, self.loads.clone());
+        self.decided = claim::succeed(unit, &self.worker, room, &self.next, self.loads.clone());
         Ok((answers, self.decided.clone()))
     }
 
