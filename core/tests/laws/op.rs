@@ -120,7 +120,8 @@ impl Op {
                 let before = loads(world, unit);
                 let answer = completion::complete(unit, report.clone());
                 if let Some(holder) = holder.filter(|_| takes_more(report) && answer.is_ok()) {
-                    claim::succeed(unit, &holder, 1, before);
+                    let looked_up = unit.executions().map(|e| e.id).collect();
+                    claim::succeed(unit, &holder, 1, &looked_up, before);
                 }
                 reply(answer)
             }
