@@ -263,7 +263,8 @@ impl Worker {
     }
 
     fn renew(&mut self, lease: Span, now: Timestamp) {
-        self.last_beat = now;
+        // The clock may have been set back.
+        self.last_beat = self.last_beat.max(now);
         self.lease_until = self.lease_until.max(now + lease);
     }
 
