@@ -44,6 +44,9 @@ pub(crate) const DELAY_HEADER: &str = "steadfast-delay";
 /// How long a message to ourselves may take, in an inspection.
 const ROUND_TRIP: Duration = Duration::from_secs(2);
 
+/// How long closing a connection may take before it is dropped.
+const GOODBYE: Duration = Duration::from_millis(500);
+
 /// The longest name that the protocol can carry, in bytes.
 const NAME_MAX: usize = 255;
 
@@ -331,11 +334,10 @@ async fn round_trip(connection: &Connection, names: &Names) -> Result<Found, Pro
     channel.confirm_select(ConfirmSelectOptions::default()).await.map_err(problem)?;
     let (exchange, options) = (names.name("hints"), BasicPublishOptions::default());
     let properties = BasicProperties::default().with_delivery_mode(1);
-    let sent = channel
-        .basic_publish(exchange.as_str().into(), key.as_str().into(), options, b"{}", properties)
-        .await
-        .map_err(problem)?;
-    match tokio::time::timeout(ROUND_TRIP, sent).await {
+    let (exchange, route) = (exchange.as_str().into(), key.as_str().into());
+    let publishing =
+        async { channel.basic_publish(exchange, route, options, b"{}", properties).await?.await };
+    match tokio::time::timeout(ROUND_TRIP, publishing).await {
         Ok(confirmed) => confirmed.map_err(problem)?,
         Err(_) if connection.status().blocked() => {
             return Err(Problem::Blocked(String::from("it is short of memory or disk")));
@@ -372,7 +374,8 @@ pub async fn inspect(options: &Options) -> Result<Vec<Row>, Problem> {
             what: String::from("round trip"),
             found: round_trip(&connection, &names).await,
         });
-        let _closed = connection.close(200, "done".into()).await;
+        // A broker that is short of memory reads nothing more from who has published.
+        let _closed = tokio::time::timeout(GOODBYE, connection.close(200, "done".into())).await;
         Ok(rows)
     };
     let late = Problem::Late { doing: "declaring exchanges and queues", within: 2 * within };
