@@ -223,6 +223,7 @@ fn lose(
     let ada = workers.iter().find(|(worker, _)| worker.name.as_str() == "ada");
     let incarnation = ada.expect("it has registered").0.incarnation.0;
     // With its witness, so that somebody has to find out.
+    worker.signal(Signal::STOP);
     kill_process(witness_of(worker.pid()), Signal::KILL).expect("it is there");
     worker.signal(Signal::KILL);
     let key = format!("worker.ada.{incarnation}");

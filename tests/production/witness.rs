@@ -84,6 +84,8 @@ fn when_both_are_killed_the_lease_ends_and_nothing_runs_twice() {
     let execution = deployment.submit("t.held");
     let first = until_attempt(&deployment, execution, 1);
     let _second = deployment.worker("bob");
+    // Stopped, so that it cannot start another one meanwhile.
+    worker.signal(Signal::STOP);
     kill_process(witness_of(worker.pid()), Signal::KILL).expect("it is there");
     let killed_at = wall_clock();
     worker.signal(Signal::KILL);
