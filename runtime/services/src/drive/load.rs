@@ -66,6 +66,28 @@ pub async fn worker<T: Transaction>(tx: &mut T, unit: &mut Unit, name: &WorkerNa
     Ok(())
 }
 
+/// Locks a worker, then the queues of the attempts that this process of it has, then the attempts.
+///
+/// # Errors
+/// If the store fails.
+pub async fn worker_with_attempts<T: Transaction>(
+    tx: &mut T,
+    unit: &mut Unit,
+    id: &WorkerId,
+) -> Load<()> {
+    worker(tx, unit, &id.name).await?;
+    let held = tx.held(id).await?;
+    let keys = held.iter().map(|held| held.queue.clone()).collect();
+    queues(tx, unit, &keys, held.len()).await?;
+    let ids: Vec<ExecutionId> = held.iter().map(|held| held.execution).collect();
+    if !ids.is_empty() {
+        for execution in tx.executions(&ids).await? {
+            unit.load_execution(execution);
+        }
+    }
+    Ok(())
+}
+
 /// Loads every worker that is not gone, without locking any.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use steadfast_core::worker::{WorkerInput, WorkerRefusal};
 use steadfast_core::{ExecutionId, FencingToken, WorkerId};
 
 use crate::drive::{self, Again, Step, drive};
-use crate::port::{Env, Held, Load, Pointer, StoreError, Transaction};
+use crate::port::{Env, Load, Pointer, StoreError, Transaction};
 
 /// The worker takes nothing new from now on and gives back what it has not started.
 ///
@@ -55,17 +55,7 @@ impl Step for Drain {
     const NAME: &'static str = "drain";
 
     async fn load<T: Transaction>(&mut self, tx: &mut T, unit: &mut Unit) -> Load<()> {
-        drive::worker(tx, unit, &self.worker.name).await?;
-        let held = tx.held(&self.worker).await?;
-        let keys = held.iter().map(|held| held.queue.clone()).collect();
-        drive::queues(tx, unit, &keys, held.len()).await?;
-        let ids: Vec<ExecutionId> = held.iter().map(|Held { execution, .. }| *execution).collect();
-        if !ids.is_empty() {
-            for execution in tx.executions(&ids).await? {
-                unit.load_execution(execution);
-            }
-        }
-        Ok(())
+        drive::worker_with_attempts(tx, unit, &self.worker).await
     }
 
     fn decide(&mut self, unit: &mut Unit) -> Result<(), Again> {

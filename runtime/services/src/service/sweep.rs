@@ -123,6 +123,7 @@ pub(crate) struct Handle {
     only: Option<Pointer>,
     pointers: Vec<Pointer>,
     /// How long after its deadline each was found that a deadline ended.
+    #[serde(skip)]
     late: Vec<Span>,
 }
 

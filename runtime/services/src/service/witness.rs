@@ -6,11 +6,11 @@ use std::future::Future;
 use serde::{Deserialize, Serialize};
 use steadfast_core::sweep::{self, Testimony};
 use steadfast_core::unit::Unit;
-use steadfast_core::{ExecutionId, Span, WorkerId};
+use steadfast_core::{Span, WorkerId};
 use tracing::{info, warn};
 
 use crate::drive::{self, Again, Step, drive};
-use crate::port::{Counter, Env, Held, Load, StoreError, Transaction, is_planted};
+use crate::port::{Counter, Env, Load, StoreError, Transaction, is_planted};
 
 /// How long to wait before the store is told once more.
 const AGAIN: Span = Span::from_millis(100);
@@ -68,17 +68,7 @@ impl Step for Testify {
 
     async fn load<T: Transaction>(&mut self, tx: &mut T, unit: &mut Unit) -> Load<()> {
         // Its lock keeps anything from being begun in the worker's name meanwhile.
-        drive::worker(tx, unit, &self.worker.name).await?;
-        let held = tx.held(&self.worker).await?;
-        let keys = held.iter().map(|held| held.queue.clone()).collect();
-        drive::queues(tx, unit, &keys, held.len()).await?;
-        let ids: Vec<ExecutionId> = held.iter().map(|Held { execution, .. }| *execution).collect();
-        if !ids.is_empty() {
-            for execution in tx.executions(&ids).await? {
-                unit.load_execution(execution);
-            }
-        }
-        Ok(())
+        drive::worker_with_attempts(tx, unit, &self.worker).await
     }
 
     fn decide(&mut self, unit: &mut Unit) -> Result<Testimony, Again> {
