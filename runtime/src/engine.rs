@@ -57,6 +57,7 @@ struct Inner {
     env: LocalEnv,
     doors: Doors,
     runner: ActionRunner,
+    has_worker: bool,
     worker: StopSignals,
     worker_task: std::sync::Mutex<Option<JoinHandle<()>>>,
 }
@@ -407,6 +408,13 @@ impl Engine {
         self.0.env.stop().cancel();
         if let Err(error) = self.0.env.store().close().await {
             tracing::warn!(%error, "the store was not closed in good order");
+        }
+    }
+
+    /// Returns when this process can be given work: when its worker has registered, if it has one.
+    pub async fn ready(&self) {
+        if self.0.has_worker {
+            self.0.runner.registered().await;
         }
     }
 

@@ -141,7 +141,11 @@ fn run_until_told(
             Opened::Engine(engine) => engine,
             Opened::Told(code) => return Ok(code),
         };
-        eprintln!("steadfast: {what} is up");
+        let up = async {
+            engine.ready().await;
+            eprintln!("steadfast: {what} is up");
+            std::future::pending().await
+        };
         let code = tokio::select! {
             biased;
             code = signals.next() => code,
@@ -150,6 +154,7 @@ fn run_until_told(
             } else {
                 format!("{what} stopped because of a bug, which the log names; start it again")
             })),
+            () = up => unreachable!("it waits for ever"),
         };
         eprintln!("steadfast: stopping; a second signal stops running work at once");
         stop(&engine, patience, &mut signals).await;

@@ -470,7 +470,8 @@ fn assemble(
     #[expect(clippy::disallowed_methods, reason = "a shutdown waits for this one")]
     let living = options.roles.worker.then(|| tokio::spawn(live(life, env.clone(), options.roles)));
     let worker_task = std::sync::Mutex::new(living);
-    Engine(Arc::new(Inner { env, doors, runner, worker, worker_task }))
+    let has_worker = options.roles.worker;
+    Engine(Arc::new(Inner { env, doors, runner, has_worker, worker, worker_task }))
 }
 
 /// A worker's life. A process that is nothing but a worker ends with it, whatever ended it.

@@ -28,6 +28,8 @@ struct Inner {
     env: LocalEnv,
     processes: process::Runner,
     handlers: BTreeMap<ActionRef, Handler>,
+    /// Cancelled when the worker has registered for the first time.
+    registered: CancellationToken,
 }
 
 impl ActionRunner {
@@ -36,7 +38,13 @@ impl ActionRunner {
         processes: process::Runner,
         handlers: BTreeMap<ActionRef, Handler>,
     ) -> Self {
-        Self(Arc::new(Inner { env, processes, handlers }))
+        let registered = CancellationToken::new();
+        Self(Arc::new(Inner { env, processes, handlers, registered }))
+    }
+
+    /// Returns when the worker has registered.
+    pub(crate) async fn registered(&self) {
+        self.0.registered.cancelled().await;
     }
 
     pub(crate) fn logs(&self) -> &process::LogStore {
@@ -139,6 +147,7 @@ impl Runner for ActionRunner {
 
     fn serves(&self, worker: &WorkerId) {
         self.0.processes.serve(Some(worker.incarnation.0));
+        self.0.registered.cancel();
     }
 
     fn has_left(&self) {

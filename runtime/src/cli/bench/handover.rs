@@ -44,16 +44,17 @@ async fn measure(bench: &mut Bench, jobs: u32, conditions: &Conditions) -> Resul
     // All slots are taken by the first one's jobs, so the second has nothing to do.
     bench.hire(SECOND, Workload::W5, conditions).await?;
     sleep_until(begun, until).await;
-    let before = bench.notes.starts();
-    let done = bench.completed().await?;
     bench.kill(0)?;
     let killed = micros();
+    let done = bench.completed().await?;
     while bench.completed().await? < u64::from(jobs) {
         tokio::time::sleep(LOOK).await;
     }
     let ended = micros();
     let starts = bench.notes.starts();
-    let after: Vec<u64> = starts.iter().map(|s| s.at).filter(|at| *at > killed).collect();
+    // What the killed one said last is heard after its end.
+    let (before, after): (Vec<u64>, Vec<u64>) =
+        starts.iter().map(|start| start.at).partition(|at| *at <= killed);
     // Each of the killed worker's jobs held a slot, and each of the next starts has taken one of
     // them: every other job that could end before it began later.
     let held = u64::try_from(before.len()).unwrap_or(u64::MAX).saturating_sub(done);
