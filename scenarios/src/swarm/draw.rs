@@ -203,6 +203,10 @@ fn disturbances(
                     _ => Disturb::BrokerDown { for_ms: short },
                 },
                 Family::Operator => operator(stream, fleet, short),
+                Family::Hang => {
+                    let worker = stream.within(1..=u64::from(fleet.workers));
+                    Disturb::Hang { node: format!("worker-{worker}"), for_ms: long }
+                }
                 _ => continue,
             };
             all.push(Disturbance { at_ms: stream.below(first_act_ms), what });
