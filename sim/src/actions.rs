@@ -75,10 +75,14 @@ impl Runner for SimRunner {
     ) -> Ended {
         let me = &self.me;
         me.stay_dead().await;
-        me.start_action(&self.starts).await;
-        if stop.is_cancelled() {
-            let error = Some(String::from("it was stopped before it began"));
-            return Ended { ending: Ending::Cancelled, result: Value::Null, error };
+        let timeout = assignment.policy.timeout.map(Duration::from);
+        // The time that an attempt may take is that of its start as well: others go by it.
+        let took = me.start_action(&self.starts).await;
+        let too_late = timeout.is_some_and(|timeout| took >= timeout);
+        if stop.is_cancelled() || too_late {
+            let ending = if too_late { Ending::TimedOut } else { Ending::Cancelled };
+            let error = Some(String::from("it was over before it began"));
+            return Ended { ending, result: Value::Null, error };
         }
         let deaf = Duration::from_millis(number(&parameters, "deaf_ms"));
         let world = me.world();
@@ -95,8 +99,8 @@ impl Runner for SimRunner {
             }
         };
         let timeout = async {
-            match assignment.policy.timeout {
-                Some(span) => me.wait(span.into()).await,
+            match timeout {
+                Some(timeout) => me.wait(timeout - took).await,
                 None => std::future::pending().await,
             }
         };

@@ -118,8 +118,8 @@ impl World {
                 deployment.ask_to_change(action, QueueChange::Pause(true));
             }
             Disturb::Cordon { node: name, .. } => deployment.ask_to_cordon(name, true),
-            Disturb::Hang { node: name, .. } => {
-                node(name).into_iter().for_each(|n| self.hang(n));
+            Disturb::Hang { node: name, goes_on_asking, .. } => {
+                node(name).into_iter().for_each(|n| self.hang(n, *goes_on_asking));
             }
             Disturb::Reconfigure { node: name, batch_size, sweep_interval_ms, half_lease } => {
                 if let Some(node) = node(name) {

@@ -27,8 +27,8 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Who hangs, and who answers for each worker.
 #[derive(Debug, Default)]
 pub(crate) struct Hangs {
-    /// The life that hangs, by node: the next one does not.
-    hung: BTreeMap<Node, u64>,
+    /// The life that hangs, by node: the next one does not. And whether it goes on asking for work.
+    hung: BTreeMap<Node, (u64, bool)>,
     answering: BTreeMap<Node, Endpoint>,
 }
 
@@ -59,29 +59,32 @@ impl Starts {
 }
 
 impl Process {
-    /// Whether it beats and does nothing else.
-    pub(crate) fn hangs(&self) -> bool {
-        lock(&self.world().0.hangs).hung.get(&self.node()) == Some(&self.incarnation())
+    /// Whether it hangs, in this.
+    fn hangs(&self, to_start: bool) -> bool {
+        let hung = lock(&self.world().0.hangs).hung.get(&self.node()).copied();
+        hung.is_some_and(|(life, part)| life == self.incarnation() && (to_start || !part))
     }
 
-    /// Returns once it does not hang.
-    pub(crate) async fn move_on(&self) {
-        while self.hangs() {
+    /// Returns once it does not hang: to start an action, or to ask for work.
+    pub(crate) async fn move_on(&self, to_start: bool) {
+        while self.hangs(to_start) {
             self.wait(LOOK).await;
         }
         self.stay_dead().await;
     }
 
-    /// Starts an action, which takes for ever as long as the worker hangs.
-    pub(crate) async fn start_action(&self, starts: &Starts) {
+    /// Starts an action, which takes for ever as long as the worker hangs; how long it took.
+    pub(crate) async fn start_action(&self, starts: &Starts) -> Duration {
+        let began = self.world().now();
         let number = {
             let inner = &mut *lock(&starts.0);
             inner.next += 1;
             inner.since.insert(inner.next, self.clock());
             inner.next
         };
-        self.move_on().await;
+        self.move_on(true).await;
         lock(&starts.0).since.remove(&number);
+        Duration::from(self.world().now()).saturating_sub(began.into())
     }
 
     /// Answers at the address of its node from now on.
@@ -129,10 +132,11 @@ impl World {
         })
     }
 
-    /// Lets a worker hang while it goes on beating: it asks for nothing, and starts nothing.
-    pub fn hang(&self, node: Node) {
+    /// Lets a worker hang while it goes on beating: it starts nothing, and asks for nothing unless it
+    /// `goes_on_asking`.
+    pub fn hang(&self, node: Node, goes_on_asking: bool) {
         if let Some(life) = self.life_of(node) {
-            lock(&self.0.hangs).hung.insert(node, life);
+            lock(&self.0.hangs).hung.insert(node, (life, goes_on_asking));
             self.strike_node(Fault::Hang, node);
             self.log(node, &kinds::HANGS, &[]);
         }

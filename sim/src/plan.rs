@@ -255,6 +255,8 @@ pub enum Disturb {
         node: String,
         /// For how long.
         for_ms: u64,
+        /// Whether it goes on asking for work that it does not start.
+        goes_on_asking: bool,
     },
     /// Start a node again with another configuration than the others have.
     Reconfigure {

@@ -205,7 +205,9 @@ fn disturbances(
                 Family::Operator => operator(stream, fleet, short),
                 Family::Hang => {
                     let worker = stream.within(1..=u64::from(fleet.workers));
-                    Disturb::Hang { node: format!("worker-{worker}"), for_ms: long }
+                    let goes_on_asking = stream.per_mille(500);
+                    let node = format!("worker-{worker}");
+                    Disturb::Hang { node, for_ms: long, goes_on_asking }
                 }
                 _ => continue,
             };

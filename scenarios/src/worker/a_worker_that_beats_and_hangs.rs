@@ -1,4 +1,4 @@
-//! A worker goes on beating, and does nothing else: it asks for no work and starts nothing. Its lease
+//! A worker goes on beating, and starts nothing; it may go on asking for work or not. Its lease
 //! says that it lives, and so it does; but whoever asks it hears that it does not move. It is given
 //! nothing new, which another takes, or which waits if there is none; what it was working on ends in
 //! its hands. It moves again, and is as good as any other.
@@ -14,12 +14,18 @@ pub(crate) const SCENARIO: Scenario = Scenario {
 };
 
 async fn tell(world: World) {
-    let alone = in_turn(&world, &[false, true]);
-    let deployment = Stage::of(&world).capacity(2).workers(if alone { 1 } else { 2 }).open();
+    let cases = [(false, false), (true, true), (false, true), (true, false)];
+    let (alone, goes_on_asking) = in_turn(&world, &cases);
+    let deployment = Stage::of(&world).capacity(4).workers(if alone { 1 } else { 2 }).open();
     let long = deployment.enqueue("sim.step", takes(7_000)).await;
     let hung = world.until(began(long)).await.node;
     world.wait_up_to(ms(800), "the hang").await;
-    world.hang(hung);
+    world.hang(hung, goes_on_asking);
+    // Whoever starts nothing is seen by what it was given to start.
+    let mut baits = Vec::new();
+    for _ in 0..10 {
+        baits.push(deployment.enqueue("sim.step", takes(300)).await);
+    }
     let found = world.until(committed("heed probes").from_now(&world).within(secs(8))).await;
     // Whoever looked at the fleet before that may offer yet.
     world.wait(ms(300)).await;
@@ -50,7 +56,7 @@ async fn tell(world: World) {
     world.unhang(hung);
     world.until(committed("heed probes").from_now(&world).within(secs(4))).await;
     let mut more = Vec::new();
-    for _ in 0..8 {
+    for _ in 0..12 {
         more.push(deployment.enqueue("sim.step", takes(300)).await);
     }
     for run in &more {
@@ -63,7 +69,7 @@ async fn tell(world: World) {
 
     deployment.come_to_rest().await;
     deployment.expect(long).completed().attempts(1).begun(1);
-    for run in runs.into_iter().chain(more) {
+    for run in baits.into_iter().chain(runs).chain(more) {
         deployment.expect(run).completed().begun(1);
     }
 }
