@@ -31,6 +31,8 @@ mod measured;
 mod operations;
 #[path = "production/parked.rs"]
 mod parked;
+#[path = "production/probes.rs"]
+mod probes;
 #[path = "support/mod.rs"]
 mod program;
 #[path = "production/start.rs"]
