@@ -8,7 +8,6 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use serde_json::Value;
 
 use crate::deployment::{Deployment, get};
 use crate::support::{Running, eventually};
@@ -34,23 +33,10 @@ fn processes(deployment: &Deployment, arguments: &[&str]) -> Running {
 fn worker(deployment: &Deployment, name: &str) -> Running {
     let data = deployment.place().path(name);
     let data = data.to_str().expect("text");
-    let arguments =
-        ["worker", "--name", name, "--pack", "pack", "--capacity", "4", "--data", data];
+    let arguments = ["worker", "--name", name, "--pack", "pack", "--capacity", "4", "--data", data];
     let mut worker = processes(deployment, &arguments);
     worker.until("is up");
     worker
-}
-
-fn row(deployment: &Deployment, worker: &str) -> Value {
-    let all = deployment.api("worker", &["list"]);
-    let rows = all["items"].as_array().expect("a list");
-    rows.iter().find(|row| row["name"] == worker).expect("it has registered").clone()
-}
-
-/// Where a worker published that it can be asked.
-fn address(deployment: &Deployment, worker: &str) -> String {
-    let row = row(deployment, worker);
-    row["labels"]["steadfast.io/probe"].as_str().expect("it is published").to_owned()
 }
 
 /// A log that takes as much as a pipe does, and then nothing until somebody reads it.
@@ -76,7 +62,7 @@ fn a_worker_that_beats_and_hangs_gets_nothing_new_until_it_moves() {
     let (_, rest) = seen.split_once("steadfast listens on ").expect("it was just seen");
     deployment.place().write("url", rest.split_whitespace().next().expect("an address"));
     let mut ada = worker(&deployment, "ada");
-    let at = address(&deployment, "ada");
+    let at = deployment.probe_address("ada");
     assert_eq!(get(&at, "/health/worker").expect("it answers").0, 200);
 
     deployment.api("worker", &["cordon", "ada"]);
@@ -85,13 +71,13 @@ fn a_worker_that_beats_and_hangs_gets_nothing_new_until_it_moves() {
     deployment.api("worker", &["uncordon", "ada"]);
     #[expect(clippy::disallowed_methods, reason = "a real process hangs for a real time")]
     let begun = Instant::now();
-    eventually("a worker that is seen to hang", || row(&deployment, "ada")["healthy"] == false);
+    eventually("a worker that is seen to hang", || deployment.row_of("ada")["healthy"] == false);
     #[expect(clippy::disallowed_methods, reason = "a real process hangs for a real time")]
     let took = begun.elapsed();
     println!("seen to hang after {took:?}");
     assert!(took > Duration::from_secs(STALENESS), "it had its time: {took:?}");
     assert!(took < Duration::from_secs(STALENESS + 10), "staleness, interval, patience: {took:?}");
-    assert_eq!(row(&deployment, "ada")["state"], "active", "it beats");
+    assert_eq!(deployment.row_of("ada")["state"], "active", "it beats");
 
     let (code, said) = get(&at, "/health/worker").expect("it answers");
     assert_eq!(code, 503);
@@ -115,7 +101,7 @@ fn a_worker_that_beats_and_hangs_gets_nothing_new_until_it_moves() {
     while left > 0 {
         left -= log.read(&mut piece).expect("it is read").min(left);
     }
-    eventually("a worker that moves again", || row(&deployment, "ada")["healthy"] == true);
+    eventually("a worker that moves again", || deployment.row_of("ada")["healthy"] == true);
     bob.signal(Signal::TERM);
     bob.wait().code(143);
     let again = deployment.submit("t.step");
@@ -152,7 +138,7 @@ fn a_worker_and_an_executor_say_how_they_are() {
     executor.until("executor is up");
     let _ada = worker(&deployment, "ada");
     let _server = deployment.serve();
-    for at in [address_in_use, address(&deployment, "ada")] {
+    for at in [address_in_use, deployment.probe_address("ada")] {
         for path in ["/health/live", "/health/ready", "/health/detailed"] {
             let (code, body) = get(&at, path).expect("it answers");
             assert_eq!(code, 200, "{path} of {at}: {body}");
