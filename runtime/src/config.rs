@@ -203,22 +203,7 @@ impl Config {
                 ),
                 probe_listen: layers.text("executor.probe_listen"),
             },
-            worker: Worker {
-                name: layers.text("worker.name"),
-                capacity: layers.count("worker.capacity"),
-                lease_renew_interval: layers.span("worker.lease_renew_interval"),
-                lease: layers.span("worker.lease_seconds"),
-                shutdown_timeout: layers.span("worker.shutdown_timeout"),
-                kill_grace: layers.span("worker.kill_grace").into(),
-                max_result_bytes: layers.size("worker.max_result_bytes"),
-                labels: layers.labels("worker.selector_labels"),
-                probe_listen: layers.text("worker.probe_listen"),
-                probe_address: layers.text("worker.probe_address"),
-                probing: Probing {
-                    interval: layers.span("worker.probe_interval"),
-                    staleness: layers.span("worker.probe_staleness"),
-                },
-            },
+            worker: Worker::typed(layers),
             queue: Queue {
                 max_queue_length: layers.whole("queue.max_queue_length"),
                 queue_timeout: Some(layers.span("queue.queue_timeout_seconds"))
@@ -273,6 +258,27 @@ impl Config {
             journal: self.journal.clone(),
             logs_kept: self.executor.retention,
             ..Options::default()
+        }
+    }
+}
+
+impl Worker {
+    fn typed(layers: &Layers) -> Self {
+        Self {
+            name: layers.text("worker.name"),
+            capacity: layers.count("worker.capacity"),
+            lease_renew_interval: layers.span("worker.lease_renew_interval"),
+            lease: layers.span("worker.lease_seconds"),
+            shutdown_timeout: layers.span("worker.shutdown_timeout"),
+            kill_grace: layers.span("worker.kill_grace").into(),
+            max_result_bytes: layers.size("worker.max_result_bytes"),
+            labels: layers.labels("worker.selector_labels"),
+            probe_listen: layers.text("worker.probe_listen"),
+            probe_address: layers.text("worker.probe_address"),
+            probing: Probing {
+                interval: layers.span("worker.probe_interval"),
+                staleness: layers.span("worker.probe_staleness"),
+            },
         }
     }
 }

@@ -208,3 +208,38 @@ fn explain(error: io::Error, program: &Path) -> StartError {
         _ => StartError::Machine(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::invocation::{OutputFormat, ParameterFormat};
+
+    #[test]
+    fn nothing_is_started_that_may_not_begin_any_more() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("actions")).unwrap();
+        std::fs::write(directory.path().join("actions/a.sh"), "touch began\n").unwrap();
+        let invocation = Invocation {
+            execution: 1,
+            attempt: 1,
+            token: 1,
+            action: "t.a".to_owned(),
+            idempotency_key: String::new(),
+            runtime: Interpreter::Shell,
+            entry_point: PathBuf::from("a.sh"),
+            working_dir: directory.path().to_owned(),
+            delivery: Delivery::Stdin,
+            format: ParameterFormat::Json,
+            output: OutputFormat::Text,
+            secrets: Vec::new(),
+            parameters: serde_json::json!({}),
+            timeout: None,
+        };
+        let environment = Environment::inherit();
+        let refused = start(&invocation, &environment, None, || Err(StartError::TooLate));
+        assert!(matches!(refused, Err(StartError::TooLate)));
+        let cancelled = start(&invocation, &environment, None, || Err(StartError::Cancelled));
+        assert!(matches!(cancelled, Err(StartError::Cancelled)));
+        assert!(!directory.path().join("began").exists());
+    }
+}
