@@ -68,7 +68,7 @@ fn a_worker_that_beats_and_hangs_gets_nothing_new_until_it_moves() {
     deployment.api("worker", &["cordon", "ada"]);
     let loud = deployment.submit("t.loud");
     let mut log = stuck_log(&deployment, "ada", loud);
-    deployment.api("worker", &["uncordon", "ada"]);
+    deployment.api("worker", &["cordon", "ada", "--undo"]);
     #[expect(clippy::disallowed_methods, reason = "a real process hangs for a real time")]
     let begun = Instant::now();
     eventually("a worker that is seen to hang", || deployment.row_of("ada")["healthy"] == false);
