@@ -89,7 +89,7 @@ fn a_worker_that_beats_and_hangs_gets_nothing_new_until_it_moves() {
 
     let waits = deployment.submit("t.step");
     eventually("an explanation", || {
-        let why = deployment.api("execution", &["explain", &waits.to_string()]).to_string();
+        let why = deployment.api("explain", &[&waits.to_string()]).to_string();
         why.contains("`ada` is unhealthy: it beats and does not move")
     });
     assert_eq!(deployment.begun(), [], "it was given nothing new");
