@@ -42,7 +42,6 @@ const NOTICED: &[&str] = &[
     "completion_counted_again",
     "window_counts_started_items_only",
     "drain_keeps_claiming",
-    "unhealthy_worker_keeps_getting_work",
     "sweep_by_age_alone",
     "busy_workers_count_as_none",
     "beat_by_name",

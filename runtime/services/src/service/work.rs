@@ -189,6 +189,8 @@ impl<E: Env, R: Runner> Worker<E, R> {
             if full || permits == 0 {
                 self.wait_for_room().await;
             } else {
+                // A broker that does not answer is no hang: work is found without it, only later.
+                self.config.progress.looks(None);
                 hints.wait(&self.env, self.config.poll_interval).await;
             }
         }
