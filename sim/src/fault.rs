@@ -74,6 +74,10 @@ faults! {
         SubscribeFails = "subscribe_fails",
         /// The broker has taken some of the messages, and the connection is gone.
         PublishedInPart = "published_in_part",
+        /// A question whether a worker moves gets no answer.
+        ProbeLost = "probe_lost",
+        /// A worker that moves is heard to hang.
+        ProbeLies = "probe_lies",
     }
 }
 
@@ -111,6 +115,7 @@ impl Strike {
             ],
             Site::Settle => &[Self::Crash, Self::ChannelCloses, Self::SettleLost],
             Site::Subscribe => &[Self::Crash, Self::SubscribeFails],
+            Site::Probe => &[Self::Crash, Self::ProbeLost, Self::ProbeLies],
         }
     }
 
@@ -139,6 +144,7 @@ impl Strike {
             | Self::SettleLost
             | Self::SubscribeFails
             | Self::PublishedInPart => Family::Message,
+            Self::ProbeLost | Self::ProbeLies => Family::Hang,
         }
     }
 }
@@ -168,6 +174,8 @@ faults! {
         Action = "action",
         /// People cancel, pause and change limits.
         Operator = "operator",
+        /// Workers hang while they beat, and are misheard.
+        Hang = "hang",
     }
 }
 
@@ -224,5 +232,9 @@ faults! {
         Drain = "drain",
         /// A sweep lets go of what ended a while ago.
         Retention = "retention",
+        /// A worker beats and does nothing else.
+        Hang = "hang",
+        /// A worker that hung moves again.
+        Unhang = "unhang",
     }
 }

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use crate::chance::{Chance, Rates, Struck};
 use crate::chores::Chores;
 use crate::fault::{Fault, Strike};
+use crate::hang::Hangs;
 use crate::journals::Journals;
 use crate::law::{Law, WorldLaw};
 use crate::physical::Physical;
@@ -53,6 +54,7 @@ pub(crate) struct Shared {
     pub(crate) broker: Mutex<broker::State>,
     pub(crate) physical: Mutex<Physical>,
     pub(crate) pairs: Mutex<Pairs>,
+    pub(crate) hangs: Mutex<Hangs>,
     pub(crate) promises: Mutex<Promises>,
     pub(crate) journals: Option<Mutex<Journals>>,
     submissions: AtomicU64,
@@ -90,6 +92,7 @@ impl World {
             broker: Mutex::default(),
             physical: Mutex::default(),
             pairs: Mutex::default(),
+            hangs: Mutex::default(),
             promises: Mutex::default(),
             journals: settings.journal.then(Mutex::default),
             submissions: AtomicU64::new(0),

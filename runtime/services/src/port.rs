@@ -2,12 +2,14 @@
 
 pub mod broker;
 pub mod env;
+pub mod probe;
 pub mod query;
 pub mod runner;
 pub mod store;
 
 pub use broker::{Broker, Delivery, Parked, Published, Receipt, Settle, Subscription, Topic};
 pub use env::{Counter, Env, Measure, is_planted};
+pub use probe::{Answer, PROBE_LABEL, Probing, RESERVED_LABELS};
 pub use query::{Cursor, ExecutionFilter, ExecutionView, Query, QueueView, TaskView};
 pub use runner::{Ended, Runner};
 pub use steadfast_core::workflow::Workflow;

@@ -9,6 +9,7 @@ pub mod dead_letter;
 pub mod dispatch;
 pub mod drain;
 pub mod heartbeat;
+pub mod probe;
 pub mod retention;
 pub mod submit;
 pub mod sweep;

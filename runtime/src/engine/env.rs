@@ -11,7 +11,7 @@ use steadfast_core::{DefinitionHash, Span, Timestamp, Transport};
 use steadfast_embedded::DataDir;
 use steadfast_services::alarm::Alarm;
 use steadfast_services::journal::Journal;
-use steadfast_services::port::{Counter, Env, Measure, StoreError, Workflow};
+use steadfast_services::port::{Answer, Counter, Env, Measure, Probing, StoreError, Workflow};
 
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error};
@@ -20,6 +20,7 @@ use super::broker::AnyBroker;
 use super::counters::Counters;
 use super::definitions::Definitions;
 use super::measures::Measures;
+use super::probe::Prober;
 use super::store::AnyStore;
 
 /// Everything that the services of this process share.
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) batch_size: usize,
     pub(crate) retention: Option<Span>,
+    pub(crate) probing: Probing,
+    pub(crate) prober: Prober,
     pub(crate) definitions: Definitions,
     pub(crate) counters: Counters,
     pub(crate) measures: Measures,
@@ -95,6 +98,14 @@ impl Env for LocalEnv {
 
     fn retention(&self) -> Option<Span> {
         self.0.retention
+    }
+
+    fn probing(&self) -> Probing {
+        self.0.probing
+    }
+
+    async fn probe(&self, address: &str, patience: Span) -> Answer {
+        self.0.prober.ask(address, patience.into()).await
     }
 
     fn now(&self) -> Timestamp {

@@ -127,6 +127,13 @@ pub(super) const LIVENESS: &[Mutant] = &[
         due: Due::Now,
     },
     Mutant {
+        name: "recovered_worker_stays_unhealthy",
+        statement: "A probe that is answered well again is not told to the worker's row.",
+        law: L7,
+        also: &[L4],
+        due: Due::Now,
+    },
+    Mutant {
         name: "orphans_not_swept",
         statement: "A sweep declares workers dead and does not look for what they had.",
         law: L10,

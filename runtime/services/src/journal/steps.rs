@@ -9,8 +9,8 @@ use super::check::Reader;
 use crate::drive::Step;
 use crate::port::Workflow;
 use crate::service::{
-    admit, advance, claim, complete, control, dead_letter, dispatch, drain, heartbeat, submit,
-    sweep, witness,
+    admit, advance, claim, complete, control, dead_letter, dispatch, drain, heartbeat, probe,
+    submit, sweep, witness,
 };
 
 /// Where pinned workflows are found.
@@ -46,6 +46,8 @@ pub(super) fn ask(
         drain::GiveUp,
         heartbeat::Beat,
         heartbeat::Register,
+        probe::FindProbed,
+        probe::Heed,
         submit::Submit,
         sweep::CheckWorkers,
         sweep::FindMissed,
