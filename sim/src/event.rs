@@ -208,6 +208,10 @@ pub mod kinds {
         "change queues",
         "tell worker",
         "testify",
+        "create schedule",
+        "change schedule",
+        "find schedules",
+        "fire schedules",
     ];
 
     /// The number of a step.

@@ -10,6 +10,7 @@ pub mod dispatch;
 pub mod drain;
 pub mod heartbeat;
 pub mod retention;
+pub mod schedule;
 pub mod submit;
 pub mod sweep;
 pub mod witness;

@@ -9,8 +9,8 @@ use super::check::Reader;
 use crate::drive::Step;
 use crate::port::Workflow;
 use crate::service::{
-    admit, advance, claim, complete, control, dead_letter, dispatch, drain, heartbeat, submit,
-    sweep, witness,
+    admit, advance, claim, complete, control, dead_letter, dispatch, drain, heartbeat, schedule,
+    submit, sweep, witness,
 };
 
 /// Where pinned workflows are found.
@@ -46,6 +46,10 @@ pub(super) fn ask(
         drain::GiveUp,
         heartbeat::Beat,
         heartbeat::Register,
+        schedule::Change,
+        schedule::Create,
+        schedule::Find,
+        schedule::Fire,
         submit::Submit,
         sweep::CheckWorkers,
         sweep::FindMissed,
