@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use steadfast_core::schedule::{Firing, Missed, Plan};
 use steadfast_core::{Span, Timestamp};
-use steadfast_sim::Occasion;
+use steadfast_sim::{Occasion, committed};
 
 use crate::prelude::*;
 
@@ -57,7 +57,8 @@ async fn tell(world: World) {
     deployment.executors().iter().for_each(|executor| world.restart(*executor));
 
     let sweeper = deployment.executor(0);
-    world.until(began_step("fire schedules").by(sweeper).from_now(&world)).await;
+    world.wait(next_due(&world)).await;
+    world.until(committed("find schedules").by(sweeper).from_now(&world)).await;
     world.pause(sweeper);
     world.wait(secs(EVERY * 2 + 1)).await;
     world.resume(sweeper);
@@ -72,6 +73,12 @@ async fn tell(world: World) {
 
     deployment.come_to_rest().await;
     expect(&world, outage);
+}
+
+/// How long it is until all of them are due.
+fn next_due(world: &World) -> std::time::Duration {
+    let due = world.see_rows(|rows| rows.schedules.values().map(|row| row.due).max());
+    due.map_or(Span::ZERO, |due| due.since(world.store_clock())).into()
 }
 
 /// What every schedule has fired for, in order.
