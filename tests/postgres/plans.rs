@@ -62,6 +62,14 @@ async fn fill_with_ended(store: &PostgresStore) {
 
 /// What lives, in the same runs; its identities come after `after`.
 async fn fill_with_living(store: &PostgresStore, after: u64) {
+    let schedule = |n: u64| {
+        let plan = Plan::every(Span::from_secs(60), "a.b".into());
+        let row = Schedule::new(ScheduleName::new(&format!("s{n}")), plan, at(n), at(0));
+        let state = if n % 2 == 0 { ScheduleState::Active } else { ScheduleState::Removed };
+        Schedule { state, ..row }
+    };
+    let schedules: Vec<Schedule> = (after..after + LIVE).map(schedule).collect();
+    apply(store, &[Batch::InsertSchedules(&schedules)]).await.expect("written");
     let mut rows: Vec<Execution> = Vec::new();
     let kinds = [Status::Ready, Status::Queued, Status::Running, Status::Completed];
     for (kind, status) in (1u64..).zip(kinds) {
@@ -87,14 +95,6 @@ async fn fill_with_living(store: &PostgresStore, after: u64) {
 const MANY: u64 = 50_000;
 
 async fn fill_with_others(store: &PostgresStore) {
-    let schedule = |n: u64| {
-        let plan = Plan::every(Span::from_secs(60), "a.b".into());
-        let row = Schedule::new(ScheduleName::new(&format!("s{n}")), plan, at(n), at(0));
-        let state = if n % 2 == 0 { ScheduleState::Active } else { ScheduleState::Removed };
-        Schedule { state, ..row }
-    };
-    let schedules: Vec<Schedule> = (0..10_000).map(schedule).collect();
-    apply(store, &[Batch::InsertSchedules(&schedules)]).await.expect("written");
     let kinds = [(Status::Completed, 2), (Status::Ready, 1), (Status::Queued, 1)];
     let mut id = 1_000_000;
     for (status, times) in kinds {
