@@ -132,3 +132,31 @@ async fn executors_that_share_a_schedule_fire_each_due_time_once() {
         assert_eq!(pair[1].since(pair[0]), every, "{due:?}");
     }
 }
+
+/// Somebody has spoilt the row of a schedule that is due before all others. Those go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_schedule_that_cannot_be_read_keeps_no_other() {
+    let server = server();
+    let name = database(&server);
+    let url = server.url(&name);
+    let world = world(open(&url).await, Transport::Embedded, false);
+    for name in ["bad", "good"] {
+        let plan = Plan::every(Span::from_secs(1), "test.double".into());
+        let plan = Arc::new(Plan { parameters: json!({ "n": 1 }), ..(*plan).clone() });
+        let created = schedule::create(&world, ScheduleName::new(name), plan).await;
+        created.expect("the store is there").expect("it is new");
+    }
+    let spoil = "UPDATE steadfast.schedule SET plan = '{' WHERE name = 'bad'";
+    server.execute(&name, spoil).expect("the server obeys");
+    let _running = start(&world, &["one"]);
+    let store = open(&url).await;
+    let good = ScheduleName::new("good");
+    for _ in 0..200 {
+        let row = store.schedule(&good).await.expect("it can be read").expect("it is there");
+        if row.last_execution.is_some() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("it does not fire");
+}
