@@ -17,6 +17,7 @@ mod problem;
 mod schedules;
 mod server;
 mod stream;
+mod transports;
 mod waiting;
 mod workers;
 

@@ -1,13 +1,13 @@
 //! Reading without deciding: what is committed, from outside any transaction.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 use steadfast_core::execution::Execution;
 use steadfast_core::schedule::{Schedule, ScheduleName, ScheduleState};
 use steadfast_core::worker::Worker;
 use steadfast_core::workflow::{Run, Visit};
-use steadfast_core::{ActionRef, DefinitionHash, ExecutionId, Status};
+use steadfast_core::{ActionRef, DefinitionHash, ExecutionId, Status, Transport};
 use steadfast_services::port::{
     ExecutionFilter, ExecutionView, Load, Query, QueueView, StoreError, TaskView,
 };
@@ -153,6 +153,18 @@ impl Query for SimStore {
             let rows = state.rows.schedules.values().filter(|row| is_there(row));
             let later = rows.filter(|row| after.is_none_or(|after| row.name > *after));
             later.take(limit as usize).cloned().collect()
+        })
+        .await
+    }
+
+    async fn count_by_transport(&self) -> Load<Vec<(Transport, u64)>> {
+        self.ask(|state| {
+            let mut counts = BTreeMap::new();
+            let live = Status::ALL.iter().filter(|status| !status.is_terminal());
+            for row in live.flat_map(|status| state.rows.executions.in_status(*status)) {
+                *counts.entry(row.transport).or_default() += 1;
+            }
+            counts.into_iter().collect()
         })
         .await
     }
