@@ -21,6 +21,8 @@ mod input;
 mod network;
 #[path = "api/parked.rs"]
 mod parked;
+#[path = "api/schedules.rs"]
+mod schedules;
 #[path = "api/stream.rs"]
 mod stream;
 #[path = "api/workflow.rs"]

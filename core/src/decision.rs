@@ -12,6 +12,7 @@ use crate::execution::Execution;
 use crate::history::Voices;
 use crate::id::{ExecutionId, FencingToken, QueueKey, Runtime, TaskKey, WorkerId};
 use crate::queue::Queue;
+use crate::schedule::Schedule;
 use crate::status::Status;
 use crate::time::Span;
 use crate::worker::Worker;
@@ -43,6 +44,8 @@ pub struct Writes {
     pub runs: Changed<Run>,
     /// Visits of workflow tasks.
     pub visits: Changed<Visit>,
+    /// Schedules.
+    pub schedules: Changed<Schedule>,
     /// Parameters of new executions; an execution without an entry has none.
     pub parameters: Vec<(ExecutionId, Value)>,
     /// Results of ended executions; an execution without an entry ended with `null`.
@@ -86,6 +89,7 @@ impl Writes {
             && self.executions.is_empty()
             && self.runs.is_empty()
             && self.visits.is_empty()
+            && self.schedules.is_empty()
             && self.parameters.is_empty()
             && self.results.is_empty()
             && self.items.is_empty()

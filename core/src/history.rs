@@ -10,6 +10,7 @@ use crate::decision::{Changed, ItemPage, Outcome, Writes};
 use crate::execution::Execution;
 use crate::id::{ExecutionId, FencingToken, WorkerId};
 use crate::queue::Queue;
+use crate::schedule::Schedule;
 use crate::snapshot::{Conflict, Snapshot};
 use crate::time::Timestamp;
 use crate::worker::Worker;
@@ -41,6 +42,8 @@ pub struct Commit {
     pub runs: Vec<RowChange<Run>>,
     /// Changed visits.
     pub visits: Vec<RowChange<Visit>>,
+    /// Changed schedules.
+    pub schedules: Vec<RowChange<Schedule>>,
     /// Parameters of new executions.
     pub parameters: Vec<(ExecutionId, Value)>,
     /// What ended executions left behind.
@@ -77,6 +80,7 @@ impl Commit {
             executions: changed(&self.executions),
             runs: changed(&self.runs),
             visits: changed(&self.visits),
+            schedules: changed(&self.schedules),
             parameters: self.parameters.clone(),
             results: self.results.clone(),
             items: self.items.clone(),

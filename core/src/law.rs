@@ -14,6 +14,7 @@ mod numbers;
 mod order;
 mod replay;
 mod rest;
+mod schedule;
 mod seen;
 mod slots;
 #[cfg(test)]
@@ -92,7 +93,9 @@ pub const LAWS: &[(LawId, Check)] = &[
     (LawId::S22, Check::History(finality::one_outcome)),
     (LawId::S23, Check::Snapshot(vocabulary::words)),
     (LawId::S24, Check::Change(numbers::counted)),
+    (LawId::S25, Check::Change(schedule::fires)),
     (LawId::S25, Check::History(attempts::acted_once)),
+    (LawId::S25, Check::History(schedule::fired_once)),
     (LawId::S27, Check::Change(cancel::holds)),
     (LawId::S28, Check::Snapshot(attempts::budget)),
     (LawId::S28, Check::Change(attempts::spent)),

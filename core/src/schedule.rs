@@ -3,8 +3,13 @@
 //! Firing compares the due time that the firing process read with the one in the row, and moves it
 //! on in the same write. What is fired is submitted under [`Firing::idempotency_key`] in the same
 //! decision, so a second process, a repeated commit or an old leader finds it done.
+//!
+//! When a schedule is due is the business of a [`Calendar`], which is outside and pure; what is done
+//! about due times that nobody fired in time is decided in [`fire`](fire::fire).
 
+pub mod fire;
 pub mod laws;
+mod plan;
 #[cfg(test)]
 mod tests;
 
@@ -16,11 +21,13 @@ use alloc::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::Version;
+use crate::id::{ExecutionId, Version};
 use crate::lease::Epoch;
 use crate::table::{self, Edge, words};
 use crate::time::Timestamp;
 use crate::unit::Row;
+
+pub use plan::{CATCH_UP, Calendar, MISSED_AFTER, Missed, Plan, Timing};
 
 /// The name of a schedule.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -32,6 +39,12 @@ impl ScheduleName {
     #[must_use]
     pub fn new(text: &str) -> Self {
         Self(Arc::from(text))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -50,17 +63,25 @@ words! {
         Paused = "paused",
         /// It will not fire again.
         Finished = "finished",
+        /// Somebody has removed it. The row stays, so that no due time fires again under a name
+        /// that is used again.
+        Removed = "removed",
     }
 }
 
-use ScheduleState::{Active, Finished, Paused};
+use ScheduleState::{Active, Finished, Paused, Removed};
 
 /// Every change of state that is legal.
 pub const TRANSITIONS: &[Edge<ScheduleState>] = &[
-    (Active, Active, "fire"),
+    (Active, Active, "fire or pass over"),
     (Active, Paused, "pause"),
-    (Active, Finished, "fire for the last time"),
+    (Active, Finished, "fire or pass over for the last time"),
+    (Active, Removed, "remove"),
     (Paused, Active, "resume"),
+    (Paused, Removed, "remove"),
+    (Finished, Removed, "remove"),
+    (Removed, Active, "create again"),
+    (Removed, Paused, "create again, paused"),
 ];
 
 /// The life cycle as a mermaid state diagram.
@@ -85,6 +106,14 @@ pub struct Schedule {
     pub fired: Option<Timestamp>,
     /// The newest epoch that it was fired under.
     pub epoch: Epoch,
+    /// What it fires, when, and what becomes of due times that were missed.
+    pub plan: Arc<Plan>,
+    /// The execution of the last firing.
+    pub last_execution: Option<ExecutionId>,
+    /// Why the last due time was passed over, if it was for a reason that somebody should know.
+    pub last_error: Option<String>,
+    /// When it was created.
+    pub created_at: Timestamp,
 }
 
 /// What a schedule is told.
@@ -100,10 +129,19 @@ pub enum ScheduleInput {
         /// Of the leader that fires; processes that do without one name [`Epoch`] 0 throughout.
         epoch: Epoch,
     },
+    /// Leave a due time out: it was missed, or what it would fire cannot be submitted.
+    PassOver {
+        /// The due time that the firing process read.
+        due: Timestamp,
+        /// When it is due after that; `None` = never.
+        next: Option<Timestamp>,
+    },
     /// Stop firing.
     Pause,
     /// Fire again, next at this time.
     Resume(Timestamp),
+    /// Be gone.
+    Remove,
 }
 
 /// Why an input changed nothing.
@@ -148,15 +186,64 @@ impl Firing {
     /// The key to submit it under: a second submission finds the first.
     #[must_use]
     pub fn idempotency_key(&self) -> String {
-        format!("schedule/{}/{}", self.schedule, self.due.as_micros())
+        format!("{KEY_PREFIX}{}/{}", self.schedule, self.due.as_micros())
+    }
+
+    /// The firing that a key belongs to; `None` for the key of any other submission.
+    #[must_use]
+    pub fn of_key(key: &str) -> Option<Self> {
+        let (name, due) = key.strip_prefix(KEY_PREFIX)?.rsplit_once('/')?;
+        let due = Timestamp::from_micros(due.parse().ok()?);
+        let firing = Self { schedule: ScheduleName::new(name), due };
+        (firing.idempotency_key() == key).then_some(firing)
     }
 }
+
+/// What the keys of firings begin with. No other submission may have such a key.
+pub const KEY_PREFIX: &str = "schedule/";
 
 impl Schedule {
     /// A schedule that is first due at `due`.
     #[must_use]
-    pub const fn new(name: ScheduleName, due: Timestamp) -> Self {
-        Self { name, version: Version(0), state: Active, due, fired: None, epoch: Epoch(0) }
+    pub fn new(name: ScheduleName, plan: Arc<Plan>, due: Timestamp, now: Timestamp) -> Self {
+        Self {
+            name,
+            version: Version(0),
+            state: plan.first_state(),
+            due,
+            fired: None,
+            epoch: Epoch(0),
+            plan,
+            last_execution: None,
+            last_error: None,
+            created_at: now,
+        }
+    }
+
+    /// Creates a removed schedule again, with what may be another plan. What it fired before is
+    /// remembered.
+    ///
+    /// # Errors
+    /// If it is not removed, or would fire for a time that has been fired for.
+    pub fn create_again(
+        &mut self,
+        plan: Arc<Plan>,
+        due: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        if self.state != Removed {
+            return Err(Refusal::Illegal(self.state));
+        }
+        if self.fired.is_some_and(|fired| due <= fired) {
+            return Err(Refusal::Backwards(due));
+        }
+        self.go(plan.first_state());
+        self.due = due;
+        self.plan = plan;
+        self.last_execution = None;
+        self.last_error = None;
+        self.created_at = now;
+        Ok(())
     }
 
     /// Applies `input`.
@@ -170,8 +257,14 @@ impl Schedule {
     ) -> Result<Option<Firing>, Refusal> {
         match input {
             ScheduleInput::Fire { due, next, epoch } => self.fire(due, next, epoch, now).map(Some),
+            ScheduleInput::PassOver { due, next } => {
+                self.check_due(due, next, now)?;
+                self.move_on(due, next);
+                Ok(None)
+            }
             ScheduleInput::Pause => self.pause().map(|()| None),
             ScheduleInput::Resume(due) => self.resume(due).map(|()| None),
+            ScheduleInput::Remove => self.remove().map(|()| None),
         }
     }
 
@@ -185,6 +278,20 @@ impl Schedule {
         if epoch < self.epoch {
             return Err(Refusal::Outdated { presented: epoch, current: self.epoch });
         }
+        self.check_due(due, next, now)?;
+        self.fired = Some(due);
+        self.epoch = epoch;
+        self.move_on(due, next);
+        Ok(Firing { schedule: self.name.clone(), due })
+    }
+
+    /// Whether something may be done about `due` now.
+    fn check_due(
+        &self,
+        due: Timestamp,
+        next: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
         if self.fired.is_some_and(|fired| due <= fired) {
             return Err(Refusal::Done);
         }
@@ -202,19 +309,28 @@ impl Schedule {
         {
             return Err(Refusal::Backwards(next));
         }
-        self.fired = Some(due);
-        self.epoch = epoch;
+        Ok(())
+    }
+
+    fn move_on(&mut self, due: Timestamp, next: Option<Timestamp>) {
         self.due = next.unwrap_or(due);
         self.go(if next.is_some() { Active } else { Finished });
-        Ok(Firing { schedule: self.name.clone(), due })
     }
 
     fn pause(&mut self) -> Result<(), Refusal> {
         match self.state {
             Active => self.go(Paused),
             Paused => return Err(Refusal::Done),
-            Finished => return Err(Refusal::Illegal(Finished)),
+            Finished | Removed => return Err(Refusal::Illegal(self.state)),
         }
+        Ok(())
+    }
+
+    fn remove(&mut self) -> Result<(), Refusal> {
+        if self.state == Removed {
+            return Err(Refusal::Done);
+        }
+        self.go(Removed);
         Ok(())
     }
 
@@ -222,7 +338,7 @@ impl Schedule {
         match self.state {
             Paused => {}
             Active => return Err(Refusal::Done),
-            Finished => return Err(Refusal::Illegal(Finished)),
+            Finished | Removed => return Err(Refusal::Illegal(self.state)),
         }
         if self.fired.is_some_and(|fired| due <= fired) {
             return Err(Refusal::Backwards(due));

@@ -20,6 +20,7 @@ use crate::decision::Outcome;
 use crate::execution::Execution;
 use crate::id::{ExecutionId, QueueKey, TaskKey, WorkerName};
 use crate::queue::{Occupancy, Queue};
+use crate::schedule::{Schedule, ScheduleName};
 use crate::status::Status;
 use crate::worker::Worker;
 use crate::workflow::{Run, TaskResult, Visit, VisitState};
@@ -41,6 +42,8 @@ pub struct Snapshot {
     pub runs: BTreeMap<ExecutionId, Run>,
     /// The visits of workflow tasks.
     pub visits: BTreeMap<TaskKey, Visit>,
+    /// The schedules.
+    pub schedules: BTreeMap<ScheduleName, Schedule>,
     /// The parameters of executions that have any.
     pub parameters: BTreeMap<ExecutionId, Value>,
     /// What ended executions left behind.

@@ -22,6 +22,7 @@ use crate::execution::{Execution, ExecutionInput, Refusal};
 use crate::history::{Voices, Word};
 use crate::id::{ExecutionId, FencingToken, Order, QueueKey, TaskKey, WorkerId, WorkerName};
 use crate::queue::{Occupancy, Queue};
+use crate::schedule::Schedule;
 use crate::settings::Settings;
 use crate::status::Status;
 use crate::time::Timestamp;
@@ -49,6 +50,8 @@ pub struct Unit {
     pub runs: Rows<Run>,
     /// Loaded and changed visits.
     pub visits: Rows<Visit>,
+    /// Loaded and changed schedules.
+    pub schedules: Rows<Schedule>,
     executions: Rows<Execution>,
     occupancy: BTreeMap<QueueKey, Occupancy>,
     line: BTreeMap<QueueKey, BTreeSet<(Order, ExecutionId)>>,
@@ -85,6 +88,7 @@ impl Unit {
             queues: Rows::default(),
             runs: Rows::default(),
             visits: Rows::default(),
+            schedules: Rows::default(),
             executions: Rows::default(),
             occupancy: BTreeMap::new(),
             line: BTreeMap::new(),
@@ -332,6 +336,7 @@ impl Unit {
             executions: self.executions.into_changed(&mut unchanged),
             runs: self.runs.into_changed(&mut unchanged),
             visits: self.visits.into_changed(&mut unchanged),
+            schedules: self.schedules.into_changed(&mut unchanged),
             parameters: self.parameters.into_iter().collect(),
             results: self.results.into_iter().collect(),
             items: self.items,

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use steadfast_core::lease::{self, Duty, Epoch, Lease, LeaseInput};
 use steadfast_core::schedule::{
-    self, Firing, Schedule, ScheduleInput, ScheduleName, ScheduleState,
+    self, Firing, Plan, Schedule, ScheduleInput, ScheduleName, ScheduleState,
 };
 use steadfast_core::{Incarnation, Span, Timestamp, WorkerId};
 
@@ -64,7 +64,9 @@ impl World {
             lease: Lease::new(Duty::Schedules),
             schedule: Schedule::new(
                 ScheduleName::new("nightly"),
+                Plan::every(Span::from_secs(5), "core.noop".into()),
                 Timestamp::from_micros(5_000_000),
+                Timestamp::ZERO,
             ),
             leaders: [Leader::default(); 2],
             firings: Vec::new(),

@@ -14,6 +14,7 @@ mod model;
 mod openapi;
 mod parked;
 mod problem;
+mod schedules;
 mod server;
 mod stream;
 mod transports;

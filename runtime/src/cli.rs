@@ -68,6 +68,7 @@ fn dispatch(arguments: Arguments) -> Result<Code, Failure> {
         Verb::Pack { verb } => pack::pack(verb, &setting),
         Verb::Execution { verb } => client::execution(verb, &setting),
         Verb::Queue { verb } => client::queue(verb, &setting),
+        Verb::Schedule { verb } => client::schedule(verb, &setting),
         Verb::Worker(worker) if worker.verb.is_none() => production::worker(worker, &setting),
         Verb::Worker(worker) => client::worker(worker, &setting),
         Verb::Migrate => production::migrate(&setting),

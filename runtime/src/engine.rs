@@ -14,6 +14,7 @@ mod notified;
 mod paired;
 pub(crate) mod probe;
 mod runner;
+mod schedules;
 mod store;
 mod witness;
 
@@ -27,6 +28,7 @@ use sha2::{Digest, Sha256};
 use steadfast_core::depth::{MAX_DEPTH, is_too_deep};
 use steadfast_core::execution::{Idempotency, Refusal};
 use steadfast_core::queue::LimitOverride;
+use steadfast_core::schedule;
 use steadfast_core::submit::{Submission, SubmitRefusal, Submitted};
 use steadfast_core::worker::{WorkerInput, WorkerRefusal};
 use steadfast_core::{ActionRef, ExecutionId, Prepared, Status, WorkerName};
@@ -34,6 +36,7 @@ use steadfast_packs::{Catalog, Definition, PrepareError, prepare};
 use steadfast_runner::LogStore;
 use steadfast_services::assembly::Doors;
 use steadfast_services::batcher::Stopped;
+use steadfast_services::calendar::Impossible;
 use steadfast_services::port::Runner as _;
 use steadfast_services::port::{
     Broker, Env, ExecutionView, Query, Settle, StoreError, Subscription, Topic,
@@ -92,6 +95,21 @@ pub enum EngineError {
     /// No such worker.
     #[error("there is no worker `{0}`")]
     UnknownWorker(String),
+    /// No such schedule.
+    #[error("there is no schedule `{0}`")]
+    UnknownSchedule(String),
+    /// There is another schedule of this name.
+    #[error("there is another schedule `{0}`")]
+    ScheduleExists(String),
+    /// There can be no such schedule.
+    #[error(transparent)]
+    Timing(#[from] Impossible),
+    /// The schedule is in no state for that.
+    #[error(transparent)]
+    Schedule(#[from] schedule::Refusal),
+    /// The idempotency key is one of those that belong to schedules.
+    #[error("idempotency keys that begin with `{0}` belong to schedules")]
+    ReservedKey(&'static str),
     /// The parameters do not fit, or the action cannot be run.
     #[error(transparent)]
     Prepare(#[from] PrepareError),
@@ -197,13 +215,7 @@ impl Engine {
     /// # Errors
     /// If the action is unknown or disabled, or the parameters do not fit.
     pub fn prepare(&self, action: &str, parameters: Value) -> Result<Prepared, EngineError> {
-        let catalog = self.catalog();
-        let definition = catalog
-            .get(&ActionRef::new(action))
-            .ok_or_else(|| EngineError::UnknownAction(action.to_owned()))?;
-        let parameters =
-            if parameters.is_null() { Value::Object(Default::default()) } else { parameters };
-        Ok(prepare(definition, parameters, self.0.env.definitions().defaults())?)
+        self.0.env.definitions().prepare(&ActionRef::new(action), parameters)
     }
 
     /// Submits a request. When this returns, the execution is durable.
@@ -229,6 +241,9 @@ impl Engine {
         if is_too_deep(&prepared.parameters) {
             let error = format!("the parameters are nested deeper than {MAX_DEPTH} levels");
             return Err(EngineError::Type(error));
+        }
+        if idempotency_key.as_ref().is_some_and(|key| key.starts_with(schedule::KEY_PREFIX)) {
+            return Err(EngineError::ReservedKey(schedule::KEY_PREFIX));
         }
         let idempotency = idempotency_key.map(|key| Idempotency {
             key,

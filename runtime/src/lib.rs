@@ -20,3 +20,4 @@ pub use steadfast_core as core;
 pub use steadfast_packs as packs;
 pub use steadfast_postgres as postgres;
 pub use steadfast_rabbitmq as rabbitmq;
+pub use steadfast_services::service::schedule::Order as ScheduleOrder;

@@ -188,10 +188,13 @@ const COUNTERS: &[Counted] = &[
     counted("executions_filed", None, Counter::ExecutionsFiled, "Ended executions put away"),
     counted("executions_dropped", None, Counter::ExecutionsDropped, DROPPED),
     counted("messages_redelivered", None, Counter::MessagesRedelivered, "Messages that came again"),
+    counted("schedules_fired", None, Counter::SchedulesFired, "Due times of schedules that fired"),
+    counted("schedules_passed_over", None, Counter::SchedulesPassedOver, PASSED_OVER),
 ];
 
 const ATTEMPTS: &str = "Attempts that ended, by how";
 const DROPPED: &str = "Executions that were dropped because their retention had ended";
+const PASSED_OVER: &str = "Schedules that left due times out: missed, or not to be submitted";
 const TIMEOUTS: &str = "Executions and attempts that the engine ended after a deadline, by which";
 
 /// What one scrape shows.

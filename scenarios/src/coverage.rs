@@ -133,7 +133,7 @@ pub const FAILURES: &[(&str, Covered)] = &[
     ("F57", Due(GROUPS_ARE_DUE)),
     ("F58", By(&["a_claim_whose_answer_is_lost", "killed_in_the_middle"])),
     ("F59", By(&["poison_is_named", "offers_that_nobody_reads"])),
-    ("F60", By(&["two_sweepers"])),
+    ("F60", By(&["two_sweepers", "a_due_time_fires_once"])),
     ("F61", By(&["the_transport_changes"])),
     ("F62", By(&["cancel_meets_the_end", "stands_still_beyond_its_lease"])),
     ("F63", Due(GROUPS_ARE_DUE)),

@@ -114,6 +114,7 @@ pub static SCENARIOS: &[Scenario] = &[
     transport::receipts_of_a_dead_channel::SCENARIO,
     transport::the_transport_changes::SCENARIO,
     claim::a_claim_whose_answer_is_lost::SCENARIO,
+    claim::a_due_time_fires_once::SCENARIO,
     claim::alive_is_not_moving::SCENARIO,
     claim::every_window::SCENARIO,
     claim::long_after_the_end::SCENARIO,

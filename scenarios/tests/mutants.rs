@@ -17,7 +17,6 @@ const LATER: &[LawId] = &[
     LawId::S12,
     LawId::S13,
     LawId::S18,
-    LawId::S25,
     LawId::S26,
     LawId::L8,
     LawId::L9,

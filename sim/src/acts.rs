@@ -10,9 +10,12 @@ use steadfast_core::catalogue::LawId;
 use steadfast_core::execution::Execution;
 use steadfast_core::law;
 use steadfast_core::queue::{LimitOverride, Queue};
+use steadfast_core::schedule::{Schedule, ScheduleState};
 use steadfast_services::service::control::QueueChange;
+use steadfast_services::service::schedule::Order;
 
 use crate::deployment::Deployment;
+use crate::law::WorldLaw;
 use crate::ledger::Ledger;
 use crate::liveness::Watch;
 use crate::plan::{Disturb, Plan};
@@ -43,6 +46,9 @@ impl World {
         let deployment = self.deploy(plan.fleet.fleet(), library);
         let ledger = Ledger::default();
         ledger.open(&deployment, &plan.workload);
+        for schedule in &plan.schedules {
+            deployment.ask_to_schedule(&schedule.name, schedule.plan());
+        }
         self.first_act(plan, &deployment).await;
         self.second_act(&deployment, &ledger).await;
     }
@@ -192,12 +198,14 @@ impl World {
         self.log(Node::WORLD, &kinds::SECOND_ACT, &[]);
         self.release_queues(deployment).await;
         self.release_workers(deployment).await;
+        self.end_schedules(deployment).await;
         let mut watch = Watch::new(deployment);
         while !(ledger.is_settled() && self.see_rows(law::quiescent).is_ok()) {
             self.wait(LOOK_EVERY).await;
             // What operators asked for in the first act may be done as late as now.
             self.release_queues(deployment).await;
             self.release_workers(deployment).await;
+            self.end_schedules(deployment).await;
             if let Some(violation) = watch.look(self) {
                 self.violate(violation.law, violation.what);
                 std::future::pending::<()>().await;
@@ -218,6 +226,42 @@ impl World {
             while !deployment.cordon(&worker, false).await {
                 self.wait(LOOK_EVERY).await;
             }
+        }
+    }
+
+    /// Schedules that go on for ever would let nothing come to rest. What is due is fired first.
+    async fn end_schedules(&self, deployment: &Deployment) {
+        let active: Vec<Schedule> = self.see_rows(|rows| {
+            let rows = rows.schedules.values();
+            rows.filter(|row| row.state == ScheduleState::Active).cloned().collect()
+        });
+        for row in active {
+            self.demand_that_it_fires(&row).await;
+            while !deployment.tell_schedule(row.name.as_str(), Order::Remove).await {
+                self.wait(LOOK_EVERY).await;
+            }
+        }
+    }
+
+    /// S25 says that nothing fires twice; this says that it fires: with nothing in its way, a
+    /// schedule that is due is seen to within some sweeps.
+    async fn demand_that_it_fires(&self, seen: &Schedule) {
+        let late = self.settings().sweep_interval.times(4) + Span::from_secs(5);
+        let until = self.store_clock().max(seen.due) + late;
+        let moved = || {
+            self.see_rows(|rows| rows.schedules.get(&seen.name).is_none_or(|r| r.due != seen.due))
+        };
+        let span = seen.due.since(self.store_clock());
+        if span > Span::from_secs(60) {
+            return;
+        }
+        while !moved() {
+            if self.store_clock() > until {
+                let what = format!("{} is due at {} and does not fire", seen.name, seen.due);
+                self.violate(WorldLaw::ComesToPass, what);
+                std::future::pending::<()>().await;
+            }
+            self.wait(LOOK_EVERY).await;
         }
     }
 

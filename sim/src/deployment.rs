@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use steadfast_core::execution::Idempotency;
+use steadfast_core::schedule::{Plan, ScheduleName};
 use steadfast_core::submit::Submission;
 use steadfast_core::worker::WorkerInput;
 use steadfast_core::{ActionRef, ExecutionId, Span, Transport, WorkerName};
@@ -13,8 +14,8 @@ use steadfast_services::assembly::{Doors, open_doors, start_executor};
 use steadfast_services::port::{PROBE_LABEL, Runner};
 use steadfast_services::service::control::{self, QueueChange};
 use steadfast_services::service::heartbeat::Introduction;
-use steadfast_services::service::retention;
 use steadfast_services::service::work::{Progress, StopSignals, WorkerConfig, work};
+use steadfast_services::service::{retention, schedule};
 use tokio_util::sync::CancellationToken;
 
 use crate::actions::SimRunner;
@@ -80,6 +81,7 @@ enum Operation {
     Cordon,
     Drain,
     Retain,
+    Schedule,
 }
 
 /// A running deployment. Clones are the same.
@@ -398,6 +400,30 @@ impl Deployment {
             retention::retain(&env, keep).await.is_ok()
         })
         .await
+    }
+
+    /// Creates a schedule. Whether it is there.
+    pub async fn schedule(&self, name: &str, plan: Arc<Plan>) -> bool {
+        let name = ScheduleName::new(name);
+        self.operate(Operation::Schedule, 0, move |env| async move {
+            matches!(schedule::create(&env, name, plan).await, Ok(Ok(_)))
+        })
+        .await
+    }
+
+    /// Tells a schedule something. Whether somebody heard it.
+    pub async fn tell_schedule(&self, name: &str, order: schedule::Order) -> bool {
+        let name = ScheduleName::new(name);
+        self.operate(Operation::Schedule, 0, move |env| async move {
+            schedule::tell(&env, name, order).await.is_ok()
+        })
+        .await
+    }
+
+    /// Creates a schedule as soon as an API node does it, and does not wait.
+    pub fn ask_to_schedule(&self, name: &str, plan: Arc<Plan>) {
+        let (deployment, name) = (self.clone(), name.to_owned());
+        self.ask(async move { deployment.schedule(&name, plan).await });
     }
 
     /// Cordons a worker, or takes that back, as soon as an API node does it, and does not wait.

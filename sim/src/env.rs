@@ -8,8 +8,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use madsim::time::Sleep;
+use serde_json::Value;
 use steadfast_core::settings::Settings;
-use steadfast_core::{DefinitionHash, Span, Timestamp, Transport};
+use steadfast_core::{ActionRef, DefinitionHash, Prepared, Span, Timestamp, Transport};
 use steadfast_services::alarm::Alarm;
 use steadfast_services::journal::Journal;
 use steadfast_services::port::{Answer, Counter, Env, Probing, StoreError, Workflow};
@@ -143,6 +144,10 @@ impl Env for SimEnv {
         hash: &DefinitionHash,
     ) -> Result<Option<Arc<dyn Workflow>>, StoreError> {
         Ok(self.0.library.workflow(hash))
+    }
+
+    fn prepare(&self, action: &ActionRef, parameters: &Value) -> Result<Prepared, String> {
+        self.0.library.try_prepare(action, parameters.clone())
     }
 
     fn alarm(&self) -> &Alarm {

@@ -213,6 +213,10 @@ pub mod kinds {
         "tell worker",
         "testify",
         "heed probes",
+        "create schedule",
+        "change schedule",
+        "find schedules",
+        "fire schedules",
     ];
 
     /// The number of a step.

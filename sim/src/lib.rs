@@ -74,7 +74,7 @@ pub use library::Library;
 pub use liveness::Watch;
 pub use log::EventLog;
 pub use outcome::{Outcome, Subject, Violation};
-pub use plan::{BrokerPlan, Disturb, Disturbance, FleetPlan, Item, Plan, Storm};
+pub use plan::{BrokerPlan, Disturb, Disturbance, FleetPlan, Item, Plan, Recurring, Storm};
 pub use process::{Peer, Process};
 pub use report::{Report, log_line, replay_command, report};
 pub use run::{Settings, run_seed, wall_clock};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use steadfast_core::definition::{Prepared, Work};
 use steadfast_core::{ActionRef, DefinitionHash, Runtime};
 use steadfast_packs::{
@@ -138,10 +138,20 @@ impl Library {
     /// If there is no such action, or it does not take these parameters.
     #[must_use]
     pub fn prepare(&self, name: &str, parameters: Value) -> Prepared {
-        let definition = self.by_name.get(&name.into());
-        let definition = definition.unwrap_or_else(|| panic!("no action is called `{name}`"));
-        prepare(definition, parameters, &self.defaults)
+        self.try_prepare(&name.into(), parameters)
             .unwrap_or_else(|problem| panic!("{name}: {problem}"))
+    }
+
+    /// The same, or why there can be no such execution.
+    pub(crate) fn try_prepare(
+        &self,
+        action: &ActionRef,
+        parameters: Value,
+    ) -> Result<Prepared, String> {
+        let definition = self.by_name.get(action);
+        let definition = definition.ok_or_else(|| format!("there is no action `{action}`"))?;
+        let parameters = if parameters.is_null() { Value::Object(Map::new()) } else { parameters };
+        prepare(definition, parameters, &self.defaults).map_err(|problem| problem.to_string())
     }
 
     pub(crate) fn workflow(&self, hash: &DefinitionHash) -> Option<Arc<dyn Workflow>> {

@@ -2,12 +2,14 @@
 //! A seed draws one; a case on disk is one.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use steadfast_core::schedule::{self, Missed};
 use steadfast_core::settings::Settings;
-use steadfast_core::{Span, Transport};
+use steadfast_core::{ActionRef, Span, Transport};
 
 use crate::deployment::Fleet;
 use crate::env::Terms;
@@ -28,6 +30,9 @@ pub struct Plan {
     pub disturbances: Vec<Disturbance>,
     /// How long the first act is, in milliseconds.
     pub first_act_ms: u64,
+    /// What is submitted again and again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schedules: Vec<Recurring>,
 }
 
 impl Plan {
@@ -136,6 +141,29 @@ pub struct Item {
     /// When it is cancelled, counted from its acceptance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel_after_ms: Option<u64>,
+}
+
+/// A schedule, from the beginning until the first act is over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recurring {
+    /// Its name.
+    pub name: String,
+    /// How many seconds lie between its due times.
+    pub every_seconds: u64,
+    /// What it submits.
+    pub action: String,
+    /// What becomes of due times that were missed.
+    pub missed: Missed,
+}
+
+impl Recurring {
+    /// What an operator would ask for.
+    #[must_use]
+    pub fn plan(&self) -> Arc<schedule::Plan> {
+        let every = Span::from_secs(self.every_seconds);
+        let plan = schedule::Plan::every(every, ActionRef::new(&self.action));
+        Arc::new(schedule::Plan { missed: self.missed, ..(*plan).clone() })
+    }
 }
 
 /// A time with weather.

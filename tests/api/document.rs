@@ -34,6 +34,12 @@ const ROUTES: &[(&str, &str)] = &[
     ("/api/v1/parked/{id}", "get"),
     ("/api/v1/parked/{id}/discard", "post"),
     ("/api/v1/parked/{id}/replay", "post"),
+    ("/api/v1/schedules", "get"),
+    ("/api/v1/schedules", "post"),
+    ("/api/v1/schedules/{name}", "delete"),
+    ("/api/v1/schedules/{name}", "get"),
+    ("/api/v1/schedules/{name}/pause", "post"),
+    ("/api/v1/schedules/{name}/resume", "post"),
     ("/api/v1/workers", "get"),
     ("/api/v1/workers/{name}/cordon", "post"),
     ("/api/v1/workers/{name}/drain", "post"),
@@ -137,7 +143,8 @@ async fn the_document_is_complete_in_itself() {
         }
     }
     let execution = &document["components"]["schemas"]["Execution"]["properties"];
-    assert_eq!(execution.as_object().map(serde_json::Map::len), Some(12));
+    // Twelve that each has, and the schedule of one that was fired.
+    assert_eq!(execution.as_object().map(serde_json::Map::len), Some(13));
     let problem = &document["components"]["schemas"]["Problem"]["properties"];
     assert!(problem["type"].is_object(), "{problem}");
     house.stop().await;

@@ -127,6 +127,10 @@ impl House {
         self.send(request(Method::POST, path, Body::empty())).await
     }
 
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send(request(Method::DELETE, path, Body::empty())).await
+    }
+
     pub(crate) async fn post_json(&self, path: &str, body: &Value) -> Answer {
         self.send(json_request(Method::POST, path, body.to_string())).await
     }

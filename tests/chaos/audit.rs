@@ -147,6 +147,7 @@ fn writes(notes: &[&Note], before: &Snapshot) -> Writes {
         executions: rows(&first, "execution", execution),
         runs: rows(notes, "run", run),
         visits: rows(notes, "visit", visit),
+        schedules: Changed::default(),
         parameters: parameters.collect(),
         results: left.into_iter().collect(),
         items: rows(notes, "visit_items", items).inserted,

@@ -45,6 +45,19 @@ fn client_verbs_go_through_the_api() {
     ask(&["worker", "cordon", "local"]).code(0).shows("true");
     ask(&["doctor"]).code(0).shows("is ready");
 
+    let create = ["schedule", "create", "tick", "core.echo", "--every", "1", "-p", "message=hi"];
+    ask(&create).code(0).shows("next_due_at");
+    ask(&["schedule", "list"]).code(0).shows("core.echo");
+    ask(&["schedule", "pause", "tick"]).code(0).shows("paused");
+    ask(&["schedule", "resume", "tick"]).code(0).shows("active");
+    let shown = ask(&["schedule", "show", "tick", "-o", "json"]).code(0).json();
+    assert_eq!((&shown["interval_seconds"], &shown["missed"]), (&json!(1), &json!("once")));
+    ask(&["schedule", "delete", "tick"]).code(0).shows("removed");
+    let never = ["schedule", "create", "x", "core.echo", "--cron", "0 0 30 2 *"];
+    ask(&never).code(2).says("never due");
+    ask(&["schedule", "show", "tick"]).code(2).says("there is no schedule `tick`");
+    ask(&["schedule", "create", "x", "core.echo"]).code(2).says("--cron");
+
     // What the server refuses is bad input.
     ask(&["execution", "get", "99999"]).code(2).says("there is no execution 99999");
     ask(&["execution", "run", "core.ecko"]).code(2).says("there is no action `core.ecko`");

@@ -16,8 +16,8 @@ use steadfast_core::submit::Submission;
 use steadfast_core::worker::WorkerInput;
 
 use steadfast_core::{
-    DefinitionHash, ExecutionId, FencingToken, Runtime, Span, Status, Timestamp, Transport,
-    WorkerName,
+    ActionRef, DefinitionHash, ExecutionId, FencingToken, Prepared, Runtime, Span, Status,
+    Timestamp, Transport, WorkerName,
 };
 use steadfast_embedded::{EmbeddedStore, InprocBroker};
 use steadfast_packs::{
@@ -156,6 +156,12 @@ impl<S: Full> Env for World<S> {
 
     fn entropy(&self) -> u64 {
         self.0.draws.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn prepare(&self, action: &ActionRef, parameters: &Value) -> Result<Prepared, String> {
+        let definition = self.0.catalog.get(action).ok_or_else(|| format!("no {action}"))?;
+        let defaults = PolicyDefaults::default();
+        prepare(definition, parameters.clone(), &defaults).map_err(|error| error.to_string())
     }
 
     async fn workflow(

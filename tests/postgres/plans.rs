@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use steadfast_core::execution::Execution;
 use steadfast_core::queue::Queue;
+use steadfast_core::schedule::{Plan, Schedule, ScheduleName, ScheduleState};
 use steadfast_core::worker::WorkerState;
 use steadfast_core::workflow::{Run, Visit, VisitState};
-use steadfast_core::{Attempt, ExecutionId, QueueKey, Status, Timestamp, Work};
+use steadfast_core::{Attempt, ExecutionId, QueueKey, Span, Status, Timestamp, Work};
 use steadfast_postgres::PostgresStore;
 use steadfast_servers::Postgres;
 use steadfast_services::port::{Batch, ExecutionFilter, Query, Store, Transaction};
@@ -61,6 +62,14 @@ async fn fill_with_ended(store: &PostgresStore) {
 
 /// What lives, in the same runs; its identities come after `after`.
 async fn fill_with_living(store: &PostgresStore, after: u64) {
+    let schedule = |n: u64| {
+        let plan = Plan::every(Span::from_secs(60), "a.b".into());
+        let row = Schedule::new(ScheduleName::new(&format!("s{n}")), plan, at(n), at(0));
+        let state = if n % 2 == 0 { ScheduleState::Active } else { ScheduleState::Removed };
+        Schedule { state, ..row }
+    };
+    let schedules: Vec<Schedule> = (after..after + LIVE).map(schedule).collect();
+    apply(store, &[Batch::InsertSchedules(&schedules)]).await.expect("written");
     let mut rows: Vec<Execution> = Vec::new();
     let kinds = [Status::Ready, Status::Queued, Status::Running, Status::Completed];
     for (kind, status) in (1u64..).zip(kinds) {
@@ -258,6 +267,9 @@ async fn scans(server: &Postgres, store: &PostgresStore) {
     assert_eq!(watched!(server, store, 100, |tx| tx.find_runs(5)).len(), 5);
     watched!(server, store, 8, |tx| tx.held(&worker_id("nobody", 1)));
     watched!(server, store, 8, |tx| tx.queues_of(&"q7".into()));
+    watched!(server, store, 8, |tx| tx
+        .schedules(&[ScheduleName::new("s7"), ScheduleName::new("x")]));
+    assert_eq!(watched!(server, store, 10, |tx| tx.find_schedules(5)).len(), 5);
     let row = watched!(server, store, 8, |tx| tx.executions(&eid(&[77]))).remove(0);
     let changed = [next(row, |row| row.losses += 1)];
     watched!(server, store, 8, |tx| tx.apply(Batch::UpdateExecutions(&changed)));

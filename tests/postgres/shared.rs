@@ -1,11 +1,15 @@
 //! Several engines on one database, each with its own connections and its own hints: what one of
 //! them decides the others find in the rows.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use steadfast_core::{ExecutionId, Transport};
+use serde_json::json;
+use steadfast_core::schedule::{Firing, Missed, Plan, ScheduleName};
+use steadfast_core::{ExecutionId, Span, Timestamp, Transport};
 use steadfast_postgres::PostgresStore;
-use steadfast_services::port::{ExecutionFilter, Query};
+use steadfast_services::port::{ExecutionFilter, ExecutionView, Query};
+use steadfast_services::service::schedule::{self, Order};
 use tokio::task::JoinSet;
 
 use crate::place::{database, open, server};
@@ -80,4 +84,79 @@ async fn engines_end_their_work_while_their_sessions_are_ended_again_and_again()
     }
     assert!(terminated > 3, "only {terminated} sessions were ended");
     check(&open(&url).await, done).await;
+}
+
+/// For how many seconds a schedule fires each second.
+const SECONDS: usize = 6;
+
+/// Three executors look after one schedule, and their sessions are ended again and again: each due
+/// time from the first to the last has one execution.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn executors_that_share_a_schedule_fire_each_due_time_once() {
+    let server = server();
+    let name = database(&server);
+    let url = server.url(&name);
+    let mut running = Vec::new();
+    for worker in ["one", "two", "three"] {
+        let world = world(open(&url).await, Transport::Embedded, false);
+        running.push((start(&world, &[worker]), world));
+    }
+    let every = Span::from_secs(1);
+    let plan = Plan::every(every, "test.double".into());
+    let plan = Plan { parameters: json!({ "n": 1 }), missed: Missed::All, ..(*plan).clone() };
+    let (schedule, plan) = (ScheduleName::new("tick"), Arc::new(plan));
+    let created = schedule::create(&running[0].1, schedule.clone(), plan).await;
+    created.expect("the store is there").expect("it is new");
+    let end = format!(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{name}'"
+    );
+    for _ in 0..SECONDS * 2 {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        server.execute("postgres", &end).expect("the server obeys");
+    }
+    let store = open(&url).await;
+    let removed = schedule::tell(&running[1].1, schedule.clone(), Order::Remove).await;
+    removed.expect("the store is there").expect("it is there").expect("it is active");
+    let all = ExecutionFilter { limit: 1000, ..ExecutionFilter::default() };
+    let all = Query::executions(&store, &all).await.expect("it can be read");
+    let firing = |view: &ExecutionView| {
+        let key = &view.execution.idempotency.as_ref().expect("it has a key").key;
+        let firing = Firing::of_key(key).expect("it was fired");
+        assert_eq!(firing.schedule, schedule);
+        firing.due
+    };
+    let mut due: Vec<Timestamp> = all.iter().map(firing).collect();
+    due.sort_unstable();
+    assert!(due.len() >= SECONDS - 1, "{due:?}");
+    for pair in due.windows(2) {
+        assert_eq!(pair[1].since(pair[0]), every, "{due:?}");
+    }
+}
+
+/// Somebody has spoilt the row of a schedule that is due before all others. Those go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_schedule_that_cannot_be_read_keeps_no_other() {
+    let server = server();
+    let name = database(&server);
+    let url = server.url(&name);
+    let world = world(open(&url).await, Transport::Embedded, false);
+    for name in ["bad", "good"] {
+        let plan = Plan::every(Span::from_secs(1), "test.double".into());
+        let plan = Arc::new(Plan { parameters: json!({ "n": 1 }), ..(*plan).clone() });
+        let created = schedule::create(&world, ScheduleName::new(name), plan).await;
+        created.expect("the store is there").expect("it is new");
+    }
+    let spoil = "UPDATE steadfast.schedule SET plan = '{' WHERE name = 'bad'";
+    server.execute(&name, spoil).expect("the server obeys");
+    let _running = start(&world, &["one"]);
+    let store = open(&url).await;
+    let good = ScheduleName::new("good");
+    for _ in 0..200 {
+        let row = store.schedule(&good).await.expect("it can be read").expect("it is there");
+        if row.last_execution.is_some() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("it does not fire");
 }

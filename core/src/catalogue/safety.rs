@@ -383,7 +383,11 @@ pub(super) const SAFETY: &[Law] = &[
         kind: Kind::Safety,
         scope: Scope::Log,
         why: "The nightly job runs twice because two leaders overlapped for a second.",
-        mutants: &["leader_without_compare_and_set"],
+        mutants: &[
+            "leader_without_compare_and_set",
+            "firing_without_its_key",
+            "schedule_advanced_outside_the_commit",
+        ],
         failures: &["F60"],
     },
     Law {

@@ -2,6 +2,7 @@
 //! one thing, and that thing is seen.
 
 mod planted;
+mod schedule;
 mod seen;
 
 use alloc::collections::{BTreeMap, BTreeSet};

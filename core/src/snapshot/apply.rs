@@ -93,6 +93,7 @@ impl Snapshot {
             executions,
             runs: put(&mut self.runs, writes.runs),
             visits: put(&mut self.visits, writes.visits),
+            schedules: put(&mut self.schedules, writes.schedules),
             parameters: writes.parameters,
             results: writes.results,
             items: writes.items,
@@ -109,6 +110,7 @@ impl Snapshot {
         versions(&writes.executions, |key| self.execution(*key).map(|row| row.version))?;
         versions(&writes.runs, |key| self.runs.get(key).map(|row| row.version))?;
         versions(&writes.visits, |key| self.visits.get(key).map(|row| row.version))?;
+        versions(&writes.schedules, |key| self.schedules.get(key).map(|row| row.version))?;
         self.check_executions(writes)?;
         self.check_workflow(writes)?;
         self.check_payloads(writes)

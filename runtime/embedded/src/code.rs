@@ -2,6 +2,7 @@
 //! lists for whoever looks at the file with other tools; a test compares them.
 
 use steadfast_core::execution::Cause;
+use steadfast_core::schedule::ScheduleState;
 use steadfast_core::worker::WorkerState;
 use steadfast_core::workflow::VisitState;
 use steadfast_core::{Status, Transport};
@@ -58,6 +59,11 @@ impl Code for VisitState {
     const ALL: &'static [Self] = &[Self::Waiting, Self::Running, Self::Ended];
 }
 
+impl Code for ScheduleState {
+    const NAME: &'static str = "schedule state";
+    const ALL: &'static [Self] = &[Self::Active, Self::Paused, Self::Finished, Self::Removed];
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,5 +108,6 @@ mod tests {
         check::<Transport>();
         check::<WorkerState>();
         check::<VisitState>();
+        check::<ScheduleState>();
     }
 }

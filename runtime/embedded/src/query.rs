@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr, SqliteConnection};
 use steadfast_core::queue::Queue;
+use steadfast_core::schedule::{Schedule, ScheduleName};
 use steadfast_core::worker::Worker;
 use steadfast_core::workflow::{Run, Visit};
 use steadfast_core::{ActionRef, DefinitionHash, ExecutionId, Status, Transport};
@@ -24,6 +25,7 @@ use crate::table::execution::{ExecutionDecoder, columns as execution};
 use crate::table::payload::outcome;
 use crate::table::queue::{QueueDecoder, columns as queue};
 use crate::table::run::{RunDecoder, columns as run};
+use crate::table::schedule::{ScheduleDecoder, columns as schedule};
 use crate::table::visit::{VisitDecoder, columns as visit};
 use crate::table::worker::{WorkerDecoder, columns as worker};
 use crate::transaction::EmbeddedTransaction;
@@ -75,6 +77,15 @@ const WORKERS: &str = concat!(
     ", (SELECT count(*) FROM execution x INDEXED BY execution_live \
         WHERE x.status BETWEEN 3 AND 5 AND x.worker = w.name AND x.incarnation = w.incarnation) \
      FROM worker w ORDER BY w.name"
+);
+
+const SCHEDULE: &str =
+    concat!("SELECT ", schedule!(), " FROM schedule s WHERE s.name = ? AND s.state <> 3");
+
+const SCHEDULES: &str = concat!(
+    "SELECT ",
+    schedule!(),
+    " FROM schedule s WHERE s.name > ? AND s.state <> 3 ORDER BY s.name LIMIT ?"
 );
 
 const COUNTS: &str =
@@ -188,6 +199,16 @@ impl Query for EmbeddedStore {
             Ok((WorkerDecoder.decode(&mut row)?, row.small()?))
         };
         rows.iter().map(view).collect()
+    }
+
+    async fn schedule(&self, name: &ScheduleName) -> Load<Option<Schedule>> {
+        Ok(ScheduleDecoder::all(&self.read(SCHEDULE, of_text(name.as_str())).await?)?.pop())
+    }
+
+    async fn schedules(&self, after: Option<&ScheduleName>, limit: u32) -> Load<Vec<Schedule>> {
+        let mut args = of_text(after.map_or("", ScheduleName::as_str));
+        args.int(limit);
+        ScheduleDecoder::all(&self.read(SCHEDULES, args).await?)
     }
 
     async fn count_by_transport(&self) -> Load<Vec<(Transport, u64)>> {

@@ -6,6 +6,7 @@ use crate::shape::Shape;
 use crate::table::execution::{packed, pointers};
 use crate::table::queue::columns as queue;
 use crate::table::run::columns as run;
+use crate::table::schedule::columns as schedule;
 use crate::table::visit::columns as visit;
 use crate::table::worker::columns as worker;
 
@@ -186,3 +187,13 @@ pub(crate) const LOADS: &str = "SELECT e.worker, e.incarnation, count(*) \
 
 pub(crate) const QUEUES_OF: &str =
     "SELECT q.key FROM queue q INDEXED BY queue_by_action WHERE q.action = ? ORDER BY q.key";
+
+pub(crate) static SCHEDULES: Shape = Shape::values(
+    1,
+    "WITH k(name) AS (",
+    concat!(") SELECT ", schedule!(), " FROM k CROSS JOIN schedule s ON s.name = k.name"),
+);
+
+/// How many.
+pub(crate) const DUE_SCHEDULES: &str = "SELECT s.name, s.due \
+     FROM schedule s INDEXED BY schedule_due WHERE s.state = 0 ORDER BY s.due, s.name LIMIT ?";

@@ -4,6 +4,7 @@ pub(crate) mod execution;
 pub(crate) mod payload;
 pub(crate) mod queue;
 pub(crate) mod run;
+pub(crate) mod schedule;
 pub(crate) mod visit;
 pub(crate) mod worker;
 

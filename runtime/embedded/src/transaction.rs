@@ -12,6 +12,7 @@ use sqlx::SqlStr;
 use steadfast_core::decision::ItemPage;
 use steadfast_core::execution::Execution;
 use steadfast_core::queue::{Occupancy, Queue};
+use steadfast_core::schedule::{Schedule, ScheduleName};
 use steadfast_core::worker::Worker;
 use steadfast_core::workflow::{Run, Visit};
 use steadfast_core::{
@@ -38,6 +39,7 @@ use crate::table::payload::{
 };
 use crate::table::queue::{QueueDecoder, Queues};
 use crate::table::run::{RunDecoder, Runs};
+use crate::table::schedule::{DueDecoder, ScheduleDecoder, Schedules};
 use crate::table::visit::{VisitDecoder, Visits, bind_task_key};
 use crate::table::worker::{WorkerDecoder, Workers};
 use statement::{distinct, id_args};
@@ -311,6 +313,18 @@ impl Transaction for EmbeddedTransaction {
         self.texts(scan::QUEUES_OF, args).await
     }
 
+    async fn schedules(&mut self, names: &[ScheduleName]) -> Load<Vec<Schedule>> {
+        let names = distinct(names);
+        let bind = |name: &&ScheduleName, args: &mut Args| args.text(name.as_str());
+        self.by_keys::<ScheduleDecoder, _>(&scan::SCHEDULES, &names, bind).await
+    }
+
+    async fn find_schedules(&mut self, limit: u32) -> Load<Vec<(ScheduleName, Timestamp)>> {
+        let mut args = Args::default();
+        args.int(limit);
+        self.fetch::<DueDecoder>(scan::DUE_SCHEDULES, args).await
+    }
+
     async fn apply(&mut self, batch: Batch<'_>) -> Load<()> {
         match batch {
             Batch::InsertWorkers(rows) => self.insert::<Workers>(rows).await,
@@ -332,6 +346,8 @@ impl Transaction for EmbeddedTransaction {
             }
             Batch::InsertVisits(rows) => self.insert::<Visits>(rows).await,
             Batch::UpdateVisits(rows) => self.update::<Visits>(rows).await,
+            Batch::InsertSchedules(rows) => self.insert::<Schedules>(rows).await,
+            Batch::UpdateSchedules(rows) => self.update::<Schedules>(rows).await,
             Batch::InsertParameters(rows) => self.insert::<Parameters>(rows).await,
             Batch::InsertOutcomes(rows) => self.insert::<Outcomes>(rows).await,
             Batch::InsertItems(rows) => self.insert::<Items>(rows).await,

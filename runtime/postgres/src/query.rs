@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 use steadfast_core::queue::Queue;
+use steadfast_core::schedule::{Schedule, ScheduleName};
 use steadfast_core::worker::Worker;
 use steadfast_core::workflow::{Run, Visit};
 use steadfast_core::{ActionRef, DefinitionHash, ExecutionId, Status, Transport};
@@ -23,6 +24,7 @@ use crate::table::execution::{ExecutionDecoder, columns as execution};
 use crate::table::payload::outcome;
 use crate::table::queue::{QueueDecoder, columns as queue};
 use crate::table::run::{RunDecoder, columns as run};
+use crate::table::schedule::{ScheduleDecoder, columns as schedule};
 use crate::table::visit::{VisitDecoder, columns as visit};
 use crate::table::worker::{WorkerDecoder, columns as worker};
 use crate::transaction::PostgresTransaction;
@@ -67,6 +69,15 @@ const WORKERS: &str = concat!(
     ", (SELECT count(*) FROM execution_live x \
         WHERE x.status - 0 BETWEEN 3 AND 5 AND x.worker = w.name AND x.incarnation = w.incarnation) \
      FROM worker w ORDER BY w.name"
+);
+
+const SCHEDULE: &str =
+    concat!("SELECT ", schedule!(), " FROM schedule s WHERE s.name = $1 AND s.state <> 3");
+
+const SCHEDULES: &str = concat!(
+    "SELECT ",
+    schedule!(),
+    " FROM schedule s WHERE s.name > $1 AND s.state <> 3 ORDER BY s.name LIMIT $2"
 );
 
 const COUNTS: &str = "SELECT status, count(*) FROM execution GROUP BY status";
@@ -177,6 +188,17 @@ impl Query for PostgresStore {
             Ok((WorkerDecoder.decode(&mut row)?, row.small()?))
         };
         rows.iter().map(view).collect()
+    }
+
+    async fn schedule(&self, name: &ScheduleName) -> Load<Option<Schedule>> {
+        let rows = self.read(SCHEDULE, || Args::default().text(name.as_str())).await?;
+        Ok(ScheduleDecoder::all(&rows)?.pop())
+    }
+
+    async fn schedules(&self, after: Option<&ScheduleName>, limit: u32) -> Load<Vec<Schedule>> {
+        let after = after.map_or("", ScheduleName::as_str);
+        let rows = self.read(SCHEDULES, || Args::default().text(after).int(limit)).await?;
+        ScheduleDecoder::all(&rows)
     }
 
     async fn count_by_transport(&self) -> Load<Vec<(Transport, u64)>> {

@@ -9,6 +9,7 @@
 use crate::table::execution::{columns as execution, pointer};
 use crate::table::queue::columns as queue;
 use crate::table::run::columns as run;
+use crate::table::schedule::columns as schedule;
 use crate::table::visit::columns as visit;
 use crate::table::worker::columns as worker;
 
@@ -232,3 +233,13 @@ pub(crate) const LOADS: &str = "SELECT e.worker, e.incarnation, count(*) FROM ex
      WHERE e.status - 0 BETWEEN 3 AND 5 AND e.worker IS NOT NULL GROUP BY e.worker, e.incarnation";
 
 pub(crate) const QUEUES_OF: &str = "SELECT q.key FROM queue q WHERE q.action = $1 ORDER BY q.key";
+
+pub(crate) const SCHEDULES: &str = concat!(
+    "SELECT ",
+    schedule!(),
+    " FROM schedule s WHERE s.name = ANY($1) ORDER BY s.name FOR UPDATE"
+);
+
+/// How many.
+pub(crate) const DUE_SCHEDULES: &str =
+    "SELECT s.name, s.due FROM schedule s WHERE s.state + 0 = 0 ORDER BY s.due, s.name LIMIT $1";

@@ -4,6 +4,7 @@ pub(crate) mod execution;
 pub(crate) mod payload;
 pub(crate) mod queue;
 pub(crate) mod run;
+pub(crate) mod schedule;
 pub(crate) mod visit;
 pub(crate) mod worker;
 
@@ -148,6 +149,7 @@ mod tests {
         check::<queue::Queues>("q", queue::columns!());
         check::<worker::Workers>("w", worker::columns!());
         check::<run::Runs>("r", run::columns!());
+        check::<schedule::Schedules>("s", schedule::columns!());
         check::<visit::Visits>("t", &format!("{}, t.open", visit::columns!()));
     }
 

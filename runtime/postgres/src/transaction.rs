@@ -10,6 +10,7 @@ use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 use steadfast_core::decision::ItemPage;
 use steadfast_core::execution::Execution;
 use steadfast_core::queue::{Occupancy, Queue};
+use steadfast_core::schedule::{Schedule, ScheduleName};
 use steadfast_core::worker::Worker;
 use steadfast_core::workflow::{Run, Visit};
 use steadfast_core::{
@@ -31,6 +32,7 @@ use crate::table::payload::{
 };
 use crate::table::queue::{OccupancyDecoder, QueueDecoder, Queues};
 use crate::table::run::{RunDecoder, Runs};
+use crate::table::schedule::{DueDecoder, ScheduleDecoder, Schedules};
 use crate::table::visit::{VisitDecoder, Visits};
 use crate::table::worker::{WorkerDecoder, Workers};
 use crate::table::{Decoder, Table, Versioned};
@@ -312,6 +314,15 @@ impl Transaction for PostgresTransaction {
         self.texts(scan::QUEUES_OF, Args::default().text(action.as_str())).await
     }
 
+    async fn schedules(&mut self, names: &[ScheduleName]) -> Load<Vec<Schedule>> {
+        let args = Args::default().texts(names.iter().map(ScheduleName::as_str));
+        self.fetch::<ScheduleDecoder>(scan::SCHEDULES, args).await
+    }
+
+    async fn find_schedules(&mut self, limit: u32) -> Load<Vec<(ScheduleName, Timestamp)>> {
+        self.fetch::<DueDecoder>(scan::DUE_SCHEDULES, Args::default().int(limit)).await
+    }
+
     async fn apply(&mut self, batch: Batch<'_>) -> Load<()> {
         match batch {
             Batch::InsertWorkers(rows) => self.insert::<Workers>(rows).await,
@@ -326,6 +337,8 @@ impl Transaction for PostgresTransaction {
             Batch::UpdateExecutionsWith(rows, more) => self.update_executions(rows, more).await,
             Batch::InsertVisits(rows) => self.insert::<Visits>(rows).await,
             Batch::UpdateVisits(rows) => self.update::<Visits>(rows).await,
+            Batch::InsertSchedules(rows) => self.insert::<Schedules>(rows).await,
+            Batch::UpdateSchedules(rows) => self.update::<Schedules>(rows).await,
             Batch::InsertParameters(rows) => self.insert_parameters(rows).await,
             Batch::InsertOutcomes(rows) => self.insert_outcomes(rows).await,
             Batch::InsertItems(rows) => self.insert::<Items>(rows).await,

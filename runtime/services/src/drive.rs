@@ -33,7 +33,7 @@ pub trait Step: Send + Serialize {
     /// For logs.
     const NAME: &'static str;
 
-    /// Loads what the decision needs, in lock order: workers, queues, runs, executions, visits.
+    /// Loads what the decision needs, in lock order: schedules, workers, queues, runs, executions, visits.
     fn load<T: Transaction>(
         &mut self,
         tx: &mut T,
@@ -212,6 +212,8 @@ async fn write<T: Transaction>(tx: &mut T, writes: &Writes) -> Load<()> {
         (changed.is_empty(), Batch::UpdateExecutionsWith(changed, ends)),
         (writes.visits.inserted.is_empty(), Batch::InsertVisits(&writes.visits.inserted)),
         (writes.visits.updated.is_empty(), Batch::UpdateVisits(&writes.visits.updated)),
+        (writes.schedules.inserted.is_empty(), Batch::InsertSchedules(&writes.schedules.inserted)),
+        (writes.schedules.updated.is_empty(), Batch::UpdateSchedules(&writes.schedules.updated)),
         (others.is_empty(), Batch::InsertOutcomes(others)),
         (writes.items.is_empty(), Batch::InsertItems(&writes.items)),
     ];

@@ -7,6 +7,7 @@
 pub mod alarm;
 pub mod assembly;
 pub mod batcher;
+pub mod calendar;
 pub mod drive;
 pub mod journal;
 pub mod port;

@@ -11,6 +11,7 @@ pub mod drain;
 pub mod heartbeat;
 pub mod probe;
 pub mod retention;
+pub mod schedule;
 pub mod submit;
 pub mod sweep;
 pub mod witness;

@@ -7,7 +7,7 @@ use tracing::warn;
 
 use crate::port::{Env, StoreError};
 use crate::service::advance::Advancer;
-use crate::service::{dispatch, retention, sweep};
+use crate::service::{dispatch, retention, schedule, sweep};
 
 /// What one sweeper looks for.
 #[derive(Clone, Debug)]
@@ -65,6 +65,8 @@ pub(crate) fn start<E: Env>(env: &E, advancer: &Advancer, stop: &CancellationTok
         let (inner, stop) = (env.clone(), stop.clone());
         env.spawn(sweeper.name(), async move { sweep_until(&inner, &sweeper, &stop).await });
     }
+    let (inner, until) = (env.clone(), stop.clone());
+    env.spawn("fire schedules", async move { fire_until(&inner, &until).await });
     let (inner, stop) = (env.clone(), stop.clone());
     env.spawn("wake", async move { wake_until(&inner, &stop).await });
 }
@@ -99,6 +101,26 @@ async fn wake_until<E: Env>(env: &E, stop: &CancellationToken) {
             () = stop.cancelled() => {}
             () = env.alarm().earlier() => {}
             () = env.sleep(known.min(env.settings().sweep_interval)) => {}
+        }
+    }
+}
+
+/// Fires schedules: as soon as the next one that the last look saw is due, and at the interval
+/// whatever it saw.
+async fn fire_until<E: Env>(env: &E, stop: &CancellationToken) {
+    while !stop.is_cancelled() {
+        let interval = env.settings().sweep_interval;
+        let pause = match schedule::fire(env).await {
+            Ok(next) => next.map_or(interval, |next| next.min(interval)),
+            Err(error) => {
+                note("fire schedules", &error);
+                interval
+            }
+        };
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            () = env.sleep(pause) => {}
         }
     }
 }

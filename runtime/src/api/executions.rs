@@ -111,7 +111,7 @@ fn one_key(headers: &HeaderMap, in_body: Option<String>) -> Result<Option<String
 
 /// What a store could not give back does not get in: a NUL, which no environment variable can
 /// carry either, and a nesting that workflows which wrap it once more would make unreadable.
-fn check_storable(path: &str, value: &Value, depth: u32) -> Result<(), Problem> {
+pub(crate) fn check_storable(path: &str, value: &Value, depth: u32) -> Result<(), Problem> {
     let bad = |path: &str, message: String| {
         Err(Problem::field(ProblemKind::InvalidParameters, path, message))
     };

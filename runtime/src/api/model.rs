@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, SecondsFormat};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use steadfast_core::execution::Execution;
+use steadfast_core::schedule::Firing;
 use steadfast_core::worker::{Worker, WorkerState};
 use steadfast_core::{ExecutionId, Status, Timestamp};
 use steadfast_packs::{Definition, REDACTED, redact, secret_values};
@@ -47,6 +49,9 @@ pub(crate) struct ExecutionBody {
     parent_id: Option<u64>,
     /// The ended execution that it repeats.
     retry_of: Option<u64>,
+    /// The schedule that submitted it, if one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schedule: Option<String>,
     /// How many attempts were begun, lost ones too.
     attempts: u32,
     /// When it was accepted.
@@ -83,6 +88,7 @@ impl ExecutionBody {
             error: error.map(|error| without_text(error, &secrets)),
             parent_id: execution.parent().map(|id| id.0),
             retry_of: execution.retry_of.map(|id| id.0),
+            schedule: schedule_of(&execution),
             attempts: execution.attempt.0,
             created_at: rfc3339(execution.created_at),
             started_at: execution.started_at.map(rfc3339),
@@ -91,7 +97,13 @@ impl ExecutionBody {
     }
 }
 
-fn redact_all(parameters: Value) -> Value {
+/// The schedule that submitted an execution, by its key.
+fn schedule_of(execution: &Execution) -> Option<String> {
+    let firing = Firing::of_key(&execution.idempotency.as_ref()?.key)?;
+    Some(firing.schedule.to_string())
+}
+
+pub(crate) fn redact_all(parameters: Value) -> Value {
     let Value::Object(mut members) = parameters else { return Value::from(REDACTED) };
     members.values_mut().for_each(|value| *value = Value::from(REDACTED));
     Value::Object(members)

@@ -11,7 +11,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problem::ProblemBody;
-use super::{ApiState, actions, executions, health, inspect, parked, stream, transports, workers};
+use super::{
+    ApiState, actions, executions, health, inspect, parked, schedules, stream, transports, workers,
+};
 
 /// Where the API is.
 pub(crate) const PREFIX: &str = "/api/v1";
@@ -70,6 +72,10 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(workers::drain))
         .routes(routes!(workers::cordon))
         .routes(routes!(workers::uncordon))
+        .routes(routes!(schedules::create, schedules::list))
+        .routes(routes!(schedules::get, schedules::remove))
+        .routes(routes!(schedules::pause))
+        .routes(routes!(schedules::resume))
         .routes(routes!(transports::list))
         .routes(routes!(parked::list))
         .routes(routes!(parked::get))

@@ -68,6 +68,8 @@ kinds! {
     UnknownAttempt = "unknown-attempt", NOT_FOUND, "There is no such attempt";
     /// No such worker.
     UnknownWorker = "unknown-worker", NOT_FOUND, "There is no such worker";
+    /// No such schedule.
+    UnknownSchedule = "unknown-schedule", NOT_FOUND, "There is no such schedule";
     /// No such parked message.
     UnknownParked = "unknown-parked", NOT_FOUND, "There is no such parked message";
     /// The path exists, but not with this method.
@@ -76,6 +78,8 @@ kinds! {
     BodyTimeout = "body-timeout", REQUEST_TIMEOUT, "The body did not arrive in time";
     /// The idempotency key was used for another submission.
     KeyReused = "idempotency-key-reused", CONFLICT, "The idempotency key was used before";
+    /// The name of the schedule belongs to another one.
+    ScheduleExists = "schedule-exists", CONFLICT, "There is another schedule of this name";
     /// The action is disabled.
     ActionDisabled = "action-disabled", CONFLICT, "The action is disabled";
     /// The execution or worker is in no state for that.
@@ -233,6 +237,17 @@ impl From<EngineError> for Problem {
             EngineError::UnknownAction(action) => Self::unknown_action(&action),
             EngineError::UnknownExecution(id) => Self::unknown_execution(id),
             EngineError::UnknownWorker(_) => Self::new(ProblemKind::UnknownWorker, detail),
+            EngineError::UnknownSchedule(_) => Self::new(ProblemKind::UnknownSchedule, detail),
+            EngineError::ScheduleExists(_) => Self::new(ProblemKind::ScheduleExists, detail),
+            EngineError::Timing(problem) => {
+                Self::field(ProblemKind::InvalidBody, problem.field, problem.what)
+            }
+            EngineError::Schedule(refusal) => {
+                Self::new(ProblemKind::IllegalState, format!("the schedule: {refusal}"))
+            }
+            EngineError::ReservedKey(_) => {
+                Self::field(ProblemKind::InvalidBody, "idempotency_key", detail)
+            }
             EngineError::Prepare(error) => error.into(),
             EngineError::Submit(refusal) => refusal.into(),
             EngineError::Execution(refusal) => refusal.into(),

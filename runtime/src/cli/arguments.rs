@@ -1,11 +1,15 @@
 //! The grammar of the command line.
 
+mod schedule;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::Flag;
 use crate::output::Format;
+
+pub(crate) use schedule::Schedule;
 
 /// A workflow and queue engine that dispatches each piece of work once.
 #[derive(Debug, Parser)]
@@ -55,6 +59,11 @@ pub(crate) enum Verb {
     Queue {
         #[command(subcommand)]
         verb: Queue,
+    },
+    /// Submit an action again and again, and look at what does, through the API.
+    Schedule {
+        #[command(subcommand)]
+        verb: Schedule,
     },
     /// Look at and stop workers, through the API; without a further verb: be a production worker.
     Worker(Worker),

@@ -9,7 +9,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Setting;
-use super::arguments::{Drain, Execution, Id, Limit, Parked, Queue, Stream, Worker, WorkerVerb};
+use super::arguments::{
+    Drain, Execution, Id, Limit, Parked, Queue, Schedule, Stream, Worker, WorkerVerb,
+};
 use super::failure::{Code, Failure};
 use super::setup;
 use super::signals::Signals;
@@ -130,6 +132,60 @@ pub(crate) fn worker(worker: Worker, setting: &Setting) -> Result<Code, Failure>
             Some(WorkerVerb::Drain { name }) => tell(name, "drain"),
             Some(WorkerVerb::Cordon { name, undo: false }) => tell(name, "cordon"),
             Some(WorkerVerb::Cordon { name, undo: true }) => tell(name, "uncordon"),
+        }
+    })
+}
+
+/// `schedule`.
+pub(crate) fn schedule(verb: Schedule, setting: &Setting) -> Result<Code, Failure> {
+    let client = Client::new(&setting.config)?;
+    let format = setting.format;
+    interruptible(move || {
+        let one = |value: Value| done(&format.render(&value, || show::schedule(&value)));
+        let tell = |name: &str, what: &str| {
+            client.post(&format!("schedules/{}/{what}", segment(name)), None)
+        };
+        match verb {
+            Schedule::Create {
+                name,
+                action,
+                cron,
+                every,
+                timezone,
+                missed,
+                paused,
+                parameters,
+            } => {
+                let parameters = submit::parameters(&client, &action, &parameters)?;
+                let mut body = json!({
+                    "name": name, "action_ref": action, "parameters": parameters,
+                    "enabled": !paused,
+                });
+                let fields = [
+                    ("cron", cron.map(Value::from)),
+                    ("interval_seconds", every.map(Value::from)),
+                    ("timezone", timezone.map(Value::from)),
+                    ("missed", missed.map(|missed| Value::from(missed.name()))),
+                ];
+                for (field, value) in fields {
+                    if let Some(value) = value {
+                        body[field] = value;
+                    }
+                }
+                one(client.post("schedules", Some(&body))?)
+            }
+            Schedule::List { limit, cursor } => {
+                let mut query = vec![("limit", limit.to_string())];
+                query.extend(cursor.map(|cursor| ("cursor", cursor)));
+                let value = client.get(&http::with_query("schedules", &query))?;
+                done(&format.render(&value, || show::schedules(&value)))
+            }
+            Schedule::Show { name } => one(client.get(&format!("schedules/{}", segment(&name)))?),
+            Schedule::Pause { name } => one(tell(&name, "pause")?),
+            Schedule::Resume { name } => one(tell(&name, "resume")?),
+            Schedule::Delete { name } => {
+                one(client.delete(&format!("schedules/{}", segment(&name)))?)
+            }
         }
     })
 }

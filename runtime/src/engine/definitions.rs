@@ -4,10 +4,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use steadfast_core::DefinitionHash;
-use steadfast_packs::{Catalog, CompiledWorkflow, Definition, PolicyDefaults};
+use serde_json::Value;
+use steadfast_core::{ActionRef, DefinitionHash, Prepared};
+use steadfast_packs::{Catalog, CompiledWorkflow, Definition, PolicyDefaults, prepare};
 use steadfast_services::port::{Query, StoreError, Workflow};
 use tracing::error;
+
+use super::EngineError;
 
 /// Finds definitions by their content.
 pub(crate) struct Definitions {
@@ -37,6 +40,20 @@ impl Definitions {
 
     pub(crate) fn defaults(&self) -> &PolicyDefaults {
         &self.defaults
+    }
+
+    /// What an execution of an action of the packs is pinned to.
+    pub(crate) fn prepare(
+        &self,
+        action: &ActionRef,
+        parameters: Value,
+    ) -> Result<Prepared, EngineError> {
+        let catalog = self.catalog();
+        let unknown = || EngineError::UnknownAction(action.to_string());
+        let definition = catalog.get(action).ok_or_else(unknown)?;
+        let parameters =
+            if parameters.is_null() { Value::Object(Default::default()) } else { parameters };
+        Ok(prepare(definition, parameters, &self.defaults)?)
     }
 
     /// Makes a definition known that belongs to no pack.

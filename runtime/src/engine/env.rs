@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use serde_json::Value;
 use steadfast_core::settings::Settings;
-use steadfast_core::{DefinitionHash, Span, Timestamp, Transport};
+use steadfast_core::{ActionRef, DefinitionHash, Prepared, Span, Timestamp, Transport};
 use steadfast_embedded::DataDir;
 use steadfast_services::alarm::Alarm;
 use steadfast_services::journal::Journal;
@@ -145,6 +146,11 @@ impl Env for LocalEnv {
         hash: &DefinitionHash,
     ) -> Result<Option<Arc<dyn Workflow>>, StoreError> {
         self.0.definitions.workflow(&self.0.store, hash).await
+    }
+
+    fn prepare(&self, action: &ActionRef, parameters: &Value) -> Result<Prepared, String> {
+        let prepared = self.0.definitions.prepare(action, parameters.clone());
+        prepared.map_err(|error| error.to_string())
     }
 
     fn alarm(&self) -> &Alarm {

@@ -9,6 +9,7 @@ use steadfast_core::decision::ItemPage;
 use steadfast_core::execution::Execution;
 use steadfast_core::history::Voices;
 use steadfast_core::queue::{Occupancy, Queue};
+use steadfast_core::schedule::{Schedule, ScheduleName};
 use steadfast_core::worker::Worker;
 use steadfast_core::workflow::{Run, Visit};
 use steadfast_core::{
@@ -194,6 +195,14 @@ impl Transaction for AnyTransaction {
         each!(self, it => Transaction::queues_of(it, action).await)
     }
 
+    async fn schedules(&mut self, names: &[ScheduleName]) -> Load<Vec<Schedule>> {
+        each!(self, it => Transaction::schedules(it, names).await)
+    }
+
+    async fn find_schedules(&mut self, limit: u32) -> Load<Vec<(ScheduleName, Timestamp)>> {
+        each!(self, it => Transaction::find_schedules(it, limit).await)
+    }
+
     async fn apply(&mut self, batch: Batch<'_>) -> Load<()> {
         each!(self, it => Transaction::apply(it, batch).await)
     }
@@ -235,6 +244,14 @@ impl Query for AnyStore {
 
     async fn workers(&self) -> Load<Vec<(Worker, u32)>> {
         each!(self, it => Query::workers(it).await)
+    }
+
+    async fn schedule(&self, name: &ScheduleName) -> Load<Option<Schedule>> {
+        each!(self, it => Query::schedule(it, name).await)
+    }
+
+    async fn schedules(&self, after: Option<&ScheduleName>, limit: u32) -> Load<Vec<Schedule>> {
+        each!(self, it => Query::schedules(it, after, limit).await)
     }
 
     async fn count_by_transport(&self) -> Load<Vec<(Transport, u64)>> {

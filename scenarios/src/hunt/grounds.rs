@@ -37,6 +37,9 @@ pub const GROUNDS: &[(&str, &str)] = &[
     ("unhealthy_worker_keeps_getting_work", "a_worker_that_beats_and_hangs"),
     ("probe_failure_taken_for_death", "a_worker_that_beats_and_hangs"),
     ("cancel_does_not_reach_children", "a_cancelled_run_stops_its_children"),
+    ("firing_without_its_key", "a_due_time_fires_once"),
+    ("schedule_advanced_outside_the_commit", "a_due_time_fires_once"),
+    ("leader_without_compare_and_set", "a_due_time_fires_once"),
 ];
 
 /// One quick catch for each law that can be broken today.
@@ -61,6 +64,7 @@ pub const SHARP: &[&str] = &[
     "submit_key_checked_by_reading",
     "abandoned_missing_from_terminal_set",
     "stats_not_refreshed_when_empty",
+    "leader_without_compare_and_set",
     "rescue_ignores_the_cancel",
     "one_retry_too_many",
     "queue_length_not_checked",

@@ -54,5 +54,6 @@ fn plan(chance: &mut steadfast_sim::Stream) -> Plan {
     let rates = BTreeMap::from([(Strike::MessageLost, 900)]);
     let storms = vec![Storm { from_ms: 1_490, until_ms: 1_800, rates }];
     let workload = first.chain(later).collect();
-    Plan { fleet, workload, storms, disturbances, first_act_ms: 2_000 }
+    let schedules = Vec::new();
+    Plan { fleet, workload, storms, disturbances, first_act_ms: 2_000, schedules }
 }

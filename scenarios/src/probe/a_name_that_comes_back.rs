@@ -49,5 +49,6 @@ fn plan(chance: &mut steadfast_sim::Stream) -> Plan {
         .collect();
     let rates = BTreeMap::from([(Strike::SlowStatement, 40)]);
     let storms = vec![Storm { from_ms: 500, until_ms: 4_500, rates }];
-    Plan { fleet, workload, storms, disturbances, first_act_ms: 5_000 }
+    let schedules = Vec::new();
+    Plan { fleet, workload, storms, disturbances, first_act_ms: 5_000, schedules }
 }

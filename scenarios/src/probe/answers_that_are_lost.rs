@@ -38,5 +38,6 @@ fn plan(chance: &mut steadfast_sim::Stream) -> Plan {
     let workload = (0..12).map(item).collect();
     let rates = BTreeMap::from([(Strike::CommitLandsReplyLost, 400)]);
     let storms = vec![Storm { from_ms: 0, until_ms: 1_000, rates }];
-    Plan { fleet, workload, storms, disturbances: Vec::new(), first_act_ms: 1_500 }
+    let (disturbances, schedules) = (Vec::new(), Vec::new());
+    Plan { fleet, workload, storms, disturbances, first_act_ms: 1_500, schedules }
 }

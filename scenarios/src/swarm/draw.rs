@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use steadfast_core::Span;
+use steadfast_core::schedule::Missed;
 use steadfast_core::settings::Settings;
 use steadfast_sim::{
-    BrokerPlan, Disturb, Disturbance, FAMILIES, Family, FleetPlan, Item, Peer, Plan, STRIKES,
-    Storm, Stream, World,
+    BrokerPlan, Disturb, Disturbance, FAMILIES, Family, FleetPlan, Item, Peer, Plan, Recurring,
+    STRIKES, Storm, Stream, World,
 };
 
 use crate::stage::{TRANSPORTS, one_of};
@@ -34,7 +35,22 @@ pub(crate) fn plan(world: &World) -> Plan {
     world.drew("lease", fleet.settings.lease);
     world.drew("items", workload.len());
     world.drew("families", families.iter().map(|f| f.name()).collect::<Vec<_>>());
-    Plan { fleet, workload, storms, disturbances, first_act_ms }
+    let schedules = schedules(&mut world.stream("schedules"));
+    world.drew("schedules", schedules.len());
+    Plan { fleet, workload, storms, disturbances, first_act_ms, schedules }
+}
+
+/// A third of the seeds has something that is submitted again and again.
+fn schedules(stream: &mut Stream) -> Vec<Recurring> {
+    let count = one_of(stream, &[0, 0, 0, 0, 1, 2]);
+    let recurring = |nth| Recurring {
+        name: format!("schedule-{nth}"),
+        every_seconds: stream.within(1..=3),
+        // One that is not there keeps none of the others.
+        action: one_of(stream, &["sim.step", "sim.single", "sim.gone"]).to_owned(),
+        missed: one_of(stream, Missed::ALL),
+    };
+    (1..=count).map(recurring).collect()
 }
 
 fn fleet(stream: &mut Stream) -> FleetPlan {

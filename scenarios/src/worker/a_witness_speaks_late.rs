@@ -42,5 +42,6 @@ fn plan(chance: &mut steadfast_sim::Stream) -> Plan {
         .collect();
     let rates = BTreeMap::from([(Strike::SlowStatement, 40), (Strike::Crash, 2)]);
     let storms = vec![Storm { from_ms: 300, until_ms: 4_000, rates }];
-    Plan { fleet, workload, storms, disturbances, first_act_ms: 4_500 }
+    let schedules = Vec::new();
+    Plan { fleet, workload, storms, disturbances, first_act_ms: 4_500, schedules }
 }

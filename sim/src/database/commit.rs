@@ -188,6 +188,12 @@ impl State {
                 inserted(rows.queues.contains_key(key))
             }
             (Batch::InsertRuns(_), LockKey::Run(id)) => inserted(rows.runs.contains_key(id)),
+            (Batch::InsertSchedules(_), LockKey::Schedule(name)) => {
+                inserted(rows.schedules.contains_key(name))
+            }
+            (Batch::UpdateSchedules(new), LockKey::Schedule(name)) => {
+                updated(is_next(new, name, rows.schedules.get(name)))
+            }
             (Batch::InsertVisits(_), LockKey::Visit(key)) => {
                 inserted(rows.visits.contains_key(key))
             }
@@ -227,6 +233,7 @@ fn meets(own: &Writes, batch: &Batch<'_>) -> bool {
         Batch::InsertQueues(new) | Batch::UpdateQueues(new) => share(&own.queues, new),
         Batch::InsertRuns(new) | Batch::UpdateRuns(new) => share(&own.runs, new),
         Batch::InsertVisits(new) | Batch::UpdateVisits(new) => share(&own.visits, new),
+        Batch::InsertSchedules(new) | Batch::UpdateSchedules(new) => share(&own.schedules, new),
         Batch::UpdateExecutions(new) => share(&own.executions, new),
         // Others may have taken its place or its submitter's key.
         Batch::InsertExecutions(_) => !own.executions.is_empty(),
@@ -268,6 +275,9 @@ fn locks_for(batch: &Batch<'_>) -> Vec<LockKey> {
         }
         Batch::InsertVisits(rows) | Batch::UpdateVisits(rows) => {
             rows.iter().map(|row| LockKey::Visit(row.key.clone())).collect()
+        }
+        Batch::InsertSchedules(rows) | Batch::UpdateSchedules(rows) => {
+            rows.iter().map(|row| LockKey::Schedule(row.name.clone())).collect()
         }
         Batch::InsertParameters(rows) => {
             rows.iter().map(|(id, _)| LockKey::Parameters(*id)).collect()
@@ -311,6 +321,10 @@ fn check(state: &State, id: TxId, batch: &Batch<'_>) -> Load<()> {
         Batch::UpdateRuns(new) => versions(new, |key| rows.runs.get(key).map(|r| r.version)),
         Batch::InsertVisits(new) => none_exist(new, |key| rows.visits.contains_key(key)),
         Batch::UpdateVisits(new) => versions(new, |key| rows.visits.get(key).map(|r| r.version)),
+        Batch::InsertSchedules(new) => none_exist(new, |key| rows.schedules.contains_key(key)),
+        Batch::UpdateSchedules(new) => {
+            versions(new, |key| rows.schedules.get(key).map(|r| r.version))
+        }
         Batch::InsertExecutionsWith(..) | Batch::UpdateExecutionsWith(..) => {
             parts(*batch).iter().flatten().try_for_each(|part| check(state, id, part))
         }
@@ -424,6 +438,8 @@ fn stage(state: &mut State, id: TxId, batch: Batch<'_>) {
         }
         Batch::InsertVisits(rows) => writes.visits.inserted.extend_from_slice(rows),
         Batch::UpdateVisits(rows) => writes.visits.updated.extend_from_slice(rows),
+        Batch::InsertSchedules(rows) => writes.schedules.inserted.extend_from_slice(rows),
+        Batch::UpdateSchedules(rows) => writes.schedules.updated.extend_from_slice(rows),
         Batch::InsertParameters(rows) => writes.parameters.extend_from_slice(rows),
         Batch::InsertOutcomes(rows) => writes.results.extend_from_slice(rows),
         Batch::InsertItems(rows) => writes.items.extend_from_slice(rows),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use steadfast_core::decision::ItemPage;
 use steadfast_core::execution::Execution;
 use steadfast_core::queue::Occupancy;
+use steadfast_core::schedule::{ScheduleName, ScheduleState};
 use steadfast_core::workflow::VisitState;
 use steadfast_core::{
     ActionRef, ExecutionId, QueueKey, Runtime, Status, TaskKey, Timestamp, Work, WorkerId,
@@ -14,6 +15,13 @@ use steadfast_services::port::{Held, Pointer, VisitResult};
 use super::{State, TxId};
 
 impl State {
+    pub(super) fn find_schedules(&self, limit: u32) -> Vec<(ScheduleName, Timestamp)> {
+        let active = self.rows.schedules.values().filter(|row| row.state == ScheduleState::Active);
+        let mut found: Vec<_> = active.map(|row| (row.due, row.name.clone())).collect();
+        found.sort();
+        found.into_iter().take(limit as usize).map(|(due, name)| (name, due)).collect()
+    }
+
     pub(super) fn find_occupancy(
         &self,
         by: Option<TxId>,

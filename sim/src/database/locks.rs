@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use steadfast_core::schedule::ScheduleName;
 use steadfast_core::{ExecutionId, QueueKey, TaskKey, WorkerName};
 use tokio::sync::oneshot;
 
@@ -10,6 +11,7 @@ use super::TxId;
 /// What can be locked: a row, or a unique key that is being taken.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum LockKey {
+    Schedule(ScheduleName),
     Worker(WorkerName),
     Queue(QueueKey),
     Run(ExecutionId),

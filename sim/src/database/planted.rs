@@ -72,6 +72,7 @@ impl State {
             renumber(&mut writes.queues, |key| rows.queues.get(key));
             renumber(&mut writes.runs, |key| rows.runs.get(key));
             renumber(&mut writes.visits, |key| rows.visits.get(key));
+            renumber(&mut writes.schedules, |key| rows.schedules.get(key));
             renumber(&mut writes.executions, |key| rows.execution(*key));
         }
     }

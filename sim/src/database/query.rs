@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 use steadfast_core::execution::Execution;
+use steadfast_core::schedule::{Schedule, ScheduleName, ScheduleState};
 use steadfast_core::worker::Worker;
 use steadfast_core::workflow::{Run, Visit};
 use steadfast_core::{ActionRef, DefinitionHash, ExecutionId, Status, Transport};
@@ -63,6 +64,10 @@ impl State {
         let newest_first = self.rows.executions.iter().rev().filter(is_wanted);
         newest_first.take(filter.limit as usize).map(|row| self.view(row)).collect()
     }
+}
+
+fn is_there(row: &Schedule) -> bool {
+    row.state != ScheduleState::Removed
 }
 
 impl Query for SimStore {
@@ -135,6 +140,19 @@ impl Query for SimStore {
                 (worker.clone(), of.map_or(0, |(_, count)| *count))
             };
             state.rows.workers.values().map(load).collect()
+        })
+        .await
+    }
+
+    async fn schedule(&self, name: &ScheduleName) -> Load<Option<Schedule>> {
+        self.ask(|state| state.rows.schedules.get(name).filter(|row| is_there(row)).cloned()).await
+    }
+
+    async fn schedules(&self, after: Option<&ScheduleName>, limit: u32) -> Load<Vec<Schedule>> {
+        self.ask(|state| {
+            let rows = state.rows.schedules.values().filter(|row| is_there(row));
+            let later = rows.filter(|row| after.is_none_or(|after| row.name > *after));
+            later.take(limit as usize).cloned().collect()
         })
         .await
     }

@@ -7,6 +7,7 @@ use steadfast_core::decision::{ItemPage, Writes};
 use steadfast_core::execution::Execution;
 use steadfast_core::history::Voices;
 use steadfast_core::queue::{Occupancy, Queue};
+use steadfast_core::schedule::{Schedule, ScheduleName};
 use steadfast_core::worker::Worker;
 use steadfast_core::workflow::{Run, Visit};
 use steadfast_core::{
@@ -355,6 +356,17 @@ impl Transaction for SimTransaction {
 
     async fn queues_of(&mut self, action: &ActionRef) -> Load<Vec<QueueKey>> {
         self.look(Statement::QueuesOf, |state| state.find_queues_of(action)).await
+    }
+
+    fn schedules(
+        &mut self,
+        names: &[ScheduleName],
+    ) -> impl Future<Output = Load<Vec<Schedule>>> + Send {
+        self.load_schedules(names)
+    }
+
+    async fn find_schedules(&mut self, limit: u32) -> Load<Vec<(ScheduleName, Timestamp)>> {
+        self.look(Statement::DueSchedules, |state| state.find_schedules(limit)).await
     }
 
     fn apply(&mut self, batch: Batch<'_>) -> impl Future<Output = Load<()>> + Send {

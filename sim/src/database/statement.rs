@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use steadfast_core::execution::Execution;
 use steadfast_core::queue::Queue;
+use steadfast_core::schedule::{Schedule, ScheduleName};
 use steadfast_core::worker::Worker;
 use steadfast_core::workflow::{Run, Visit};
 use steadfast_core::{ExecutionId, QueueKey, Runtime, Status, WorkerName};
@@ -51,6 +52,8 @@ statements! {
     Held = "held",
     Loads = "loads",
     QueuesOf = "queues_of",
+    Schedules = "schedules",
+    DueSchedules = "due_schedules",
 }
 
 impl SimTransaction {
@@ -153,6 +156,17 @@ impl SimTransaction {
             |state| keys.into_iter().filter(|k| state.rows.queues.contains_key(k)).collect(),
             |key| LockKey::Queue(key.clone()),
             |state, key| state.rows.queues.get(key).cloned(),
+        )
+        .await
+    }
+
+    pub(super) async fn load_schedules(&mut self, names: &[ScheduleName]) -> Load<Vec<Schedule>> {
+        let names: BTreeSet<ScheduleName> = names.iter().cloned().collect();
+        self.lock_all(
+            Statement::Schedules,
+            |state| names.into_iter().filter(|n| state.rows.schedules.contains_key(n)).collect(),
+            |name| LockKey::Schedule(name.clone()),
+            |state, name| state.rows.schedules.get(name).cloned(),
         )
         .await
     }

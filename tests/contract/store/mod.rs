@@ -6,6 +6,7 @@ pub(crate) mod queries;
 pub(crate) mod random;
 pub(crate) mod retention;
 pub(crate) mod rows;
+pub(crate) mod schedules;
 pub(crate) mod writes;
 
 use steadfast_services::port::{Query, Store};
@@ -48,6 +49,9 @@ macro_rules! store_contract {
             queries::tasks_and_runs,
             queries::queues_workers_and_counts,
             queries::definitions_and_notes,
+            schedules::schedules_come_back_and_are_found_by_name_and_by_due_time,
+            schedules::a_name_is_taken_once_and_a_change_names_its_version,
+            schedules::a_schedule_moves_on_with_what_it_fires_or_not_at_all,
             retention::retention_takes_what_is_over_for_long_and_nothing_else,
             queries::readers_see_only_what_is_committed_and_do_not_wait,
             isolation::a_transaction_sees_what_it_has_written_and_nobody_else_does,

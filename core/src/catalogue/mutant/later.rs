@@ -89,14 +89,6 @@ pub(super) const LATER: &[Mutant] = &[
         due: Due::Later("No service uses barriers yet."),
     },
     Mutant {
-        name: "leader_without_compare_and_set",
-        statement: "Firing a schedule inserts and moves the due time without comparing it with the \
-            one that was read.",
-        law: S25,
-        also: &[],
-        due: Due::Later("No service fires schedules yet."),
-    },
-    Mutant {
         name: "transport_read_from_config",
         statement: "A submission or a retry is counted for the transport configured now instead of \
             the one pinned in the row.",

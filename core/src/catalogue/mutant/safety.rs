@@ -412,6 +412,28 @@ pub(super) const SAFETY: &[Mutant] = &[
         due: Due::Now,
     },
     Mutant {
+        name: "leader_without_compare_and_set",
+        statement: "Firing a schedule writes the row as it was when it was found due, without \
+            comparing it with the one that is there.",
+        law: S25,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "firing_without_its_key",
+        statement: "What a schedule fires is submitted without the key of its due time.",
+        law: S25,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "schedule_advanced_outside_the_commit",
+        statement: "The commit that submits what a schedule fires does not move the schedule on.",
+        law: S25,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
         name: "retry_after_cancel",
         statement: "A retriable failure goes to backoff without looking whether a cancel was \
             requested.",

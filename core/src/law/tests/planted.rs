@@ -172,9 +172,11 @@ fn words_and_numbers() -> Vec<(&'static str, Evidence)> {
             Evidence::Rows(rows([Execution { ended_at: Some(NOW), ..execution(1, Running) }]))
         }),
         ("an end that the queue did not count", uncounted),
+        ("a schedule that moved on and submitted nothing", schedule::in_silence()),
         ("one attempt lost twice", {
             log(vec![(execution(1, Running), lost()), (execution(1, Running), lost())])
         }),
+        ("two executions for one due time", schedule::twice()),
         ("tried again after it was asked to stop", {
             let after = Execution { cancel_requested: true, ..again };
             change(Some(asked), after)

@@ -186,6 +186,7 @@ impl<'a> Checker<'a> {
         loads(&mut all, "executions", unit.executions());
         loads(&mut all, "runs", unit.runs.iter());
         loads(&mut all, "visits", unit.visits.iter());
+        loads(&mut all, "schedules", unit.schedules.iter());
         self.loaded.extend(all.into_iter().map(|(place, digest)| (place, digest, origin.clone())));
     }
 
@@ -197,6 +198,7 @@ impl<'a> Checker<'a> {
         written(&mut all, "executions", &writes.executions);
         written(&mut all, "runs", &writes.runs);
         written(&mut all, "visits", &writes.visits);
+        written(&mut all, "schedules", &writes.schedules);
         for (place, digest) in all {
             self.written.entry(place).or_default().insert(digest);
         }

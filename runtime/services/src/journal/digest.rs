@@ -33,6 +33,7 @@ pub(super) fn of_decision(decision: &Decision) -> Vec<u32> {
     changed(&mut all, &writes.executions);
     changed(&mut all, &writes.runs);
     changed(&mut all, &writes.visits);
+    changed(&mut all, &writes.schedules);
     group(&mut all, &writes.parameters);
     group(&mut all, &writes.results);
     group(&mut all, &writes.items);

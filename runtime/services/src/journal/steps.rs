@@ -10,7 +10,7 @@ use crate::drive::Step;
 use crate::port::Workflow;
 use crate::service::{
     admit, advance, claim, complete, control, dead_letter, dispatch, drain, heartbeat, probe,
-    submit, sweep, witness,
+    schedule, submit, sweep, witness,
 };
 
 /// Where pinned workflows are found.
@@ -48,6 +48,10 @@ pub(super) fn ask(
         heartbeat::Register,
         probe::FindProbed,
         probe::Heed,
+        schedule::Change,
+        schedule::Create,
+        schedule::Find,
+        schedule::Fire,
         submit::Submit,
         sweep::CheckWorkers,
         sweep::FindMissed,

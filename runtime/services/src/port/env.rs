@@ -3,9 +3,10 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use serde_json::Value;
 use steadfast_core::settings::Settings;
 use steadfast_core::workflow::Workflow;
-use steadfast_core::{DefinitionHash, Span, Timestamp, Transport};
+use steadfast_core::{ActionRef, DefinitionHash, Prepared, Span, Timestamp, Transport};
 
 use super::probe::{Answer, Probing};
 use super::{Broker, Store, StoreError};
@@ -71,6 +72,10 @@ pub trait Env: Clone + Send + Sync + 'static {
         &self,
         hash: &DefinitionHash,
     ) -> impl Future<Output = Result<Option<Arc<dyn Workflow>>, StoreError>> + Send;
+
+    /// What an execution of `action` with these parameters is pinned to today, or why there can be
+    /// none.
+    fn prepare(&self, action: &ActionRef, parameters: &Value) -> Result<Prepared, String>;
 
     /// When this process's sweeper looks next.
     fn alarm(&self) -> &Alarm;
@@ -158,6 +163,10 @@ pub enum Counter {
     Conflicts,
     /// A commit whose outcome is unknown.
     UnknownCommits,
+    /// A due time of a schedule was fired.
+    SchedulesFired,
+    /// Due times of a schedule were left out: missed, or what is fired cannot be submitted.
+    SchedulesPassedOver,
     /// An execution that was put away with history.
     ExecutionsFiled,
     /// An execution that was dropped when its retention ended.

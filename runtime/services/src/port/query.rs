@@ -7,6 +7,7 @@ use serde_json::Value;
 use steadfast_core::decision::Outcome;
 use steadfast_core::execution::Execution;
 use steadfast_core::queue::Queue;
+use steadfast_core::schedule::{Schedule, ScheduleName};
 use steadfast_core::worker::Worker;
 use steadfast_core::workflow::{Run, Visit};
 use steadfast_core::{ActionRef, DefinitionHash, ExecutionId, Status, Timestamp, Transport};
@@ -98,6 +99,16 @@ pub trait Query: Clone + Send + Sync + 'static {
 
     /// All workers, with how many live attempts each has.
     fn workers(&self) -> impl Future<Output = Load<Vec<(Worker, u32)>>> + Send;
+
+    /// A schedule; none that was removed.
+    fn schedule(&self, name: &ScheduleName) -> impl Future<Output = Load<Option<Schedule>>> + Send;
+
+    /// Up to `limit` schedules in the order of their names, after `after`; none that was removed.
+    fn schedules(
+        &self,
+        after: Option<&ScheduleName>,
+        limit: u32,
+    ) -> impl Future<Output = Load<Vec<Schedule>>> + Send;
 
     /// How many executions are in each status.
     fn count_by_status(&self) -> impl Future<Output = Load<Vec<(Status, u64)>>> + Send;

@@ -2,7 +2,7 @@
 //!
 //! Every method of a [`Transaction`] is one statement and one await, so whatever can go wrong
 //! between two statements can be made to go wrong there. Rows are locked in one order everywhere:
-//! workers, queues, runs, executions, visits; within a table by key.
+//! schedules, workers, queues, runs, executions, visits; within a table by key.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -13,6 +13,7 @@ use steadfast_core::decision::{ItemPage, Outcome};
 use steadfast_core::execution::Execution;
 use steadfast_core::history::Voices;
 use steadfast_core::queue::{Occupancy, Queue};
+use steadfast_core::schedule::{Schedule, ScheduleName};
 use steadfast_core::worker::Worker;
 use steadfast_core::workflow::{Run, Visit};
 use steadfast_core::{
@@ -174,6 +175,10 @@ pub enum Batch<'a> {
     InsertVisits(&'a [Visit]),
     /// Changed visits.
     UpdateVisits(&'a [Visit]),
+    /// New schedules.
+    InsertSchedules(&'a [Schedule]),
+    /// Changed schedules.
+    UpdateSchedules(&'a [Schedule]),
     /// Parameters of new executions that did not come with them.
     InsertParameters(&'a [(ExecutionId, serde_json::Value)]),
     /// What ended executions left, if it did not come with their end.
@@ -322,6 +327,19 @@ pub trait Transaction: Send {
         &mut self,
         action: &steadfast_core::ActionRef,
     ) -> impl Future<Output = Load<Vec<QueueKey>>> + Send;
+
+    /// Schedules, locked; those that were removed too.
+    fn schedules(
+        &mut self,
+        names: &[ScheduleName],
+    ) -> impl Future<Output = Load<Vec<Schedule>>> + Send;
+
+    /// The `limit` active schedules that are due first, whether that is now or later, with their due
+    /// times, unlocked.
+    fn find_schedules(
+        &mut self,
+        limit: u32,
+    ) -> impl Future<Output = Load<Vec<(ScheduleName, Timestamp)>>> + Send;
 
     /// Takes down who was listened to for the writes that follow: evidence for whoever checks the
     /// history, of which no row depends. A store that keeps no journal lets go of it.

@@ -77,6 +77,12 @@ impl Client {
         self.json(self.authorized(self.agent.put(self.url(path))).send_json(body))
     }
 
+    /// Removes something.
+    pub(crate) fn delete(&self, path: &str) -> Result<Value, Failure> {
+        let request = self.agent.delete(self.url(path));
+        self.json(self.authorized(request).call())
+    }
+
     /// Copies an answer to standard output as it comes, below `heading` if there is any.
     pub(crate) fn copy(&self, path: &str, heading: Option<&str>) -> Result<(), Failure> {
         let request = self.agent.get(self.url(path));

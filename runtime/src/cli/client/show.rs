@@ -44,7 +44,9 @@ fn table(list: &[Value], columns: &[(&str, &str)]) -> String {
 /// One execution.
 pub(super) fn execution(value: &Value) -> String {
     let mut head = Table::of_pairs();
-    for name in ["id", "action_ref", "status", "attempts", "error", "parent_id", "retry_of"] {
+    for name in
+        ["id", "action_ref", "status", "attempts", "error", "parent_id", "retry_of", "schedule"]
+    {
         let cell = cell(value, name);
         if cell != "-" {
             head.row([name.to_owned(), cell]);
@@ -74,6 +76,52 @@ pub(super) fn executions(value: &Value) -> String {
         ("parent", "parent_id"),
         ("created", "created_at"),
         ("ended", "ended_at"),
+    ];
+    let mut text = table(items(value), &columns);
+    if let Some(cursor) = value.get("next_cursor").and_then(Value::as_str) {
+        text.push_str(&format!("(more with --cursor {cursor})\n"));
+    }
+    text
+}
+
+/// One schedule.
+pub(super) fn schedule(value: &Value) -> String {
+    let mut table = Table::of_pairs();
+    let names = [
+        "name",
+        "state",
+        "cron",
+        "timezone",
+        "interval_seconds",
+        "action_ref",
+        "parameters",
+        "missed",
+        "next_due_at",
+        "last_fired_for",
+        "last_execution_id",
+        "last_error",
+        "created_at",
+    ];
+    for name in names {
+        let cell = cell(value, name);
+        if cell != "-" {
+            table.row([name.to_owned(), cell]);
+        }
+    }
+    table.render()
+}
+
+/// A page of schedules.
+pub(super) fn schedules(value: &Value) -> String {
+    let columns = [
+        ("name", "name"),
+        ("state", "state"),
+        ("cron", "cron"),
+        ("every", "interval_seconds"),
+        ("action", "action_ref"),
+        ("next due", "next_due_at"),
+        ("last fired for", "last_fired_for"),
+        ("last error", "last_error"),
     ];
     let mut text = table(items(value), &columns);
     if let Some(cursor) = value.get("next_cursor").and_then(Value::as_str) {
