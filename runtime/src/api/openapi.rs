@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problem::ProblemBody;
-use super::{ApiState, actions, executions, health, inspect, parked, stream, workers};
+use super::{ApiState, actions, executions, health, inspect, parked, stream, transports, workers};
 
 /// Where the API is.
 pub(crate) const PREFIX: &str = "/api/v1";
@@ -70,6 +70,7 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(workers::drain))
         .routes(routes!(workers::cordon))
         .routes(routes!(workers::uncordon))
+        .routes(routes!(transports::list))
         .routes(routes!(parked::list))
         .routes(routes!(parked::get))
         .routes(routes!(parked::replay))

@@ -1,12 +1,12 @@
 //! Reading without deciding: what is committed, from outside any transaction.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 use steadfast_core::execution::Execution;
 use steadfast_core::worker::Worker;
 use steadfast_core::workflow::{Run, Visit};
-use steadfast_core::{ActionRef, DefinitionHash, ExecutionId, Status};
+use steadfast_core::{ActionRef, DefinitionHash, ExecutionId, Status, Transport};
 use steadfast_services::port::{
     ExecutionFilter, ExecutionView, Load, Query, QueueView, StoreError, TaskView,
 };
@@ -135,6 +135,18 @@ impl Query for SimStore {
                 (worker.clone(), of.map_or(0, |(_, count)| *count))
             };
             state.rows.workers.values().map(load).collect()
+        })
+        .await
+    }
+
+    async fn count_by_transport(&self) -> Load<Vec<(Transport, u64)>> {
+        self.ask(|state| {
+            let mut counts = BTreeMap::new();
+            let live = Status::ALL.iter().filter(|status| !status.is_terminal());
+            for row in live.flat_map(|status| state.rows.executions.in_status(*status)) {
+                *counts.entry(row.transport).or_default() += 1;
+            }
+            counts.into_iter().collect()
         })
         .await
     }
