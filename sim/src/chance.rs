@@ -32,6 +32,8 @@ pub enum Site {
     Settle,
     /// A subscription.
     Subscribe,
+    /// A receiver outside is called.
+    Call,
 }
 
 impl Site {
@@ -47,6 +49,7 @@ impl Site {
             Self::Deliver => "delivery",
             Self::Settle => "settle",
             Self::Subscribe => "subscribe",
+            Self::Call => "call",
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
+use steadfast_core::effect::{EffectKind, Target, Trigger, Wish};
 use steadfast_core::execution::Idempotency;
 use steadfast_core::submit::Submission;
 use steadfast_core::worker::WorkerInput;
@@ -337,7 +338,8 @@ impl Deployment {
         let prepared = self.0.library.prepare(action, parameters.clone());
         let fingerprint = format!("{action} {parameters}");
         let idempotency = key.map(|key| Idempotency { key: key.to_owned(), fingerprint });
-        Submission { prepared, idempotency, retry_of: None }
+        let wishes = wishes_of(parameters["item"].as_u64());
+        Submission { prepared, idempotency, retry_of: None, wishes }
     }
 
     /// Two clients submit with one key at once, each at an API node of its own. `None` for one that
@@ -474,5 +476,21 @@ impl Deployment {
         let mut up =
             apis.values().filter(|(me, _, _)| me.is_alive() && self.world().is_up(me.node()));
         up.next().cloned()
+    }
+}
+
+/// Whom the end of a submission is told to: of one half of them nobody, of the others somebody in
+/// any case, or one of two.
+fn wishes_of(item: Option<u64>) -> Vec<Wish> {
+    let wish = |trigger, target: &str| {
+        let (kind, target) = (EffectKind::Webhook, Target::new(target));
+        Wish { trigger, kind, target }
+    };
+    match item.map(|item| item % 4) {
+        Some(0) => vec![wish(Trigger::Ended, "observer")],
+        Some(1) => {
+            vec![wish(Trigger::Completed, "receipts"), wish(Trigger::Unsuccessful, "pager")]
+        }
+        _ => Vec::new(),
     }
 }

@@ -178,6 +178,8 @@ pub mod kinds {
     pub static ACTION_BEGAN: Kind = Kind::new("action_began", &["execution", "attempt"]);
     /// An action's process is gone.
     pub static ACTION_ENDED: Kind = Kind::new("action_ended", &["execution", "attempt"]);
+    /// A receiver outside was told of an end.
+    pub static TOLD: Kind = Kind::new("told", &["execution", "index", "token"]);
     /// A client was told that its submission was accepted.
     pub static ACCEPTED: Kind = Kind::new("accepted", &["item", "execution"]);
     /// A client was told that its submission was not accepted.
@@ -208,6 +210,9 @@ pub mod kinds {
         "change queues",
         "tell worker",
         "testify",
+        "take effects",
+        "settle effect",
+        "control effect",
     ];
 
     /// The number of a step.

@@ -74,6 +74,14 @@ faults! {
         SubscribeFails = "subscribe_fails",
         /// The broker has taken some of the messages, and the connection is gone.
         PublishedInPart = "published_in_part",
+        /// A receiver outside says that it cannot take it now.
+        ReceiverFails = "receiver_fails",
+        /// A receiver outside says that it will not take it.
+        ReceiverRefuses = "receiver_refuses",
+        /// A receiver outside takes its time.
+        ReceiverIsSlow = "receiver_is_slow",
+        /// A receiver outside has taken it, and its answer is lost.
+        ReceiverAnswerLost = "receiver_answer_lost",
     }
 }
 
@@ -111,6 +119,13 @@ impl Strike {
             ],
             Site::Settle => &[Self::Crash, Self::ChannelCloses, Self::SettleLost],
             Site::Subscribe => &[Self::Crash, Self::SubscribeFails],
+            Site::Call => &[
+                Self::Crash,
+                Self::ReceiverFails,
+                Self::ReceiverRefuses,
+                Self::ReceiverIsSlow,
+                Self::ReceiverAnswerLost,
+            ],
         }
     }
 
@@ -139,6 +154,10 @@ impl Strike {
             | Self::SettleLost
             | Self::SubscribeFails
             | Self::PublishedInPart => Family::Message,
+            Self::ReceiverFails
+            | Self::ReceiverRefuses
+            | Self::ReceiverIsSlow
+            | Self::ReceiverAnswerLost => Family::Receiver,
         }
     }
 }
@@ -168,6 +187,8 @@ faults! {
         Action = "action",
         /// People cancel, pause and change limits.
         Operator = "operator",
+        /// Those who are told of ends fail, refuse, or lose their answers.
+        Receiver = "receiver",
     }
 }
 

@@ -17,6 +17,7 @@ use crate::law::{Law, WorldLaw};
 use crate::physical::Physical;
 use crate::process::Lives;
 use crate::promises::Promises;
+use crate::receiver::Receivers;
 use crate::record::Record;
 use crate::sync::lock;
 use crate::witness::Pairs;
@@ -51,6 +52,7 @@ pub(crate) struct Shared {
     pub(crate) database: Mutex<database::State>,
     pub(crate) broker: Mutex<broker::State>,
     pub(crate) physical: Mutex<Physical>,
+    pub(crate) receivers: Mutex<Receivers>,
     pub(crate) pairs: Mutex<Pairs>,
     pub(crate) promises: Mutex<Promises>,
     pub(crate) journals: Option<Mutex<Journals>>,
@@ -87,6 +89,7 @@ impl World {
             database: Mutex::new(database::State::with_bug(settings.planted)),
             broker: Mutex::default(),
             physical: Mutex::default(),
+            receivers: Mutex::default(),
             pairs: Mutex::default(),
             promises: Mutex::default(),
             journals: settings.journal.then(Mutex::default),

@@ -252,7 +252,7 @@ pub(crate) async fn submit(world: &World<impl Full>, doors: &Doors) -> Execution
 async fn submit_one(definition: &Definition, parameters: Value, doors: &Doors) -> ExecutionId {
     let prepared = prepare(definition, parameters, &PolicyDefaults::default());
     let prepared = prepared.expect("it can be prepared");
-    let submission = Submission { prepared, idempotency: None, retry_of: None };
+    let submission = Submission { prepared, idempotency: None, retry_of: None, wishes: Vec::new() };
     let submitted = doors.submitter.send(submission).await.expect("the service runs");
     submitted.expect("it is accepted").id()
 }

@@ -13,12 +13,13 @@ use sqlx::{ConnectOptions, SqlStr};
 use crate::error::OpenError;
 
 /// The newest schema that this version knows.
-pub const SCHEMA_VERSION: i64 = 2;
+pub const SCHEMA_VERSION: i64 = 3;
 
 /// All migrations, by version.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "tables", include_str!("../migrations/0001_tables.sql")),
     (2, "retention", include_str!("../migrations/0002_retention.sql")),
+    (3, "effects", include_str!("../migrations/0003_effects.sql")),
 ];
 
 /// When a commit is reported as done.

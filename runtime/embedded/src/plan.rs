@@ -21,8 +21,10 @@ const SMALL: &[&str] =
     &["execution_live", "execution_ready", "execution_line", "run_open", "visit_open"];
 
 fn reads_a_whole_table(step: &str) -> bool {
-    let scans =
-        ["SCAN e", "SCAN w", "SCAN x", "SCAN y", "SCAN r", "SCAN t", "SCAN q", "SCAN o", "SCAN p"];
+    let scans = [
+        "SCAN e", "SCAN w", "SCAN x", "SCAN y", "SCAN r", "SCAN t", "SCAN q", "SCAN o", "SCAN p",
+        "SCAN f",
+    ];
     let scans = scans.iter().any(|scan| {
         step.strip_prefix(scan).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
     });
@@ -43,6 +45,7 @@ async fn no_statement_on_a_hot_path_reads_a_whole_table() {
         ("visit results", &scan::VISIT_RESULTS),
         ("items", &scan::ITEMS),
         ("ended children", &scan::ENDED_CHILDREN),
+        ("effects", &scan::EFFECTS),
     ];
     let statements = [
         ("runs", scan::RUNS),
@@ -60,6 +63,7 @@ async fn no_statement_on_a_hot_path_reads_a_whole_table() {
         ("held", scan::HELD),
         ("loads", scan::LOADS),
         ("queues of", scan::QUEUES_OF),
+        ("due effects", scan::DUE_EFFECTS),
     ];
     let shaped = shapes.iter().map(|(name, shape)| (*name, shape.sql(16).as_str().to_owned()));
     let plain = statements.iter().map(|(name, sql)| (*name, (*sql).to_owned()));
@@ -80,6 +84,7 @@ async fn what_an_index_gives_in_order_is_not_sorted_again() {
         ("ended children", scan::ENDED_CHILDREN.sql(4).as_str().to_owned()),
         ("executions", scan::EXECUTIONS.to_owned()),
         ("due", scan::DUE.to_owned()),
+        ("due effects", scan::DUE_EFFECTS.to_owned()),
     ];
     for (name, sql) in statements {
         let steps = plan(&store, &sql).await;
@@ -98,6 +103,7 @@ async fn updates_go_from_the_batch_to_the_rows() {
         ("worker", crate::table::worker::Workers::UPDATE),
         ("run", crate::table::run::Runs::UPDATE),
         ("visit", crate::table::visit::Visits::UPDATE),
+        ("effect", crate::table::effect::Effects::UPDATE),
     ];
     for (table, shape) in updates {
         let steps = plan(&store, shape.sql(16).as_str()).await;

@@ -3,6 +3,7 @@
 //! keys are given sorted and each key once, and are walked in their order.
 
 use crate::shape::Shape;
+use crate::table::effect::columns as effect;
 use crate::table::execution::{packed, pointers};
 use crate::table::queue::columns as queue;
 use crate::table::run::columns as run;
@@ -186,3 +187,21 @@ pub(crate) const LOADS: &str = "SELECT e.worker, e.incarnation, count(*) \
 
 pub(crate) const QUEUES_OF: &str =
     "SELECT q.key FROM queue q INDEXED BY queue_by_action WHERE q.action = ? ORDER BY q.key";
+
+/// Until when, and how many.
+pub(crate) const DUE_EFFECTS: &str = concat!(
+    "SELECT ",
+    effect!(),
+    " FROM effect f INDEXED BY effect_due WHERE f.wake_at <= ? ORDER BY f.wake_at LIMIT ?"
+);
+
+pub(crate) static EFFECTS: Shape = Shape::values(
+    4,
+    "WITH k(execution, generation, kind, target) AS (",
+    concat!(
+        ") SELECT ",
+        effect!(),
+        " FROM k CROSS JOIN effect f ON f.execution = k.execution \
+         AND f.generation = k.generation AND f.kind = k.kind AND f.target = k.target"
+    ),
+);

@@ -12,13 +12,14 @@ use crate::error::OpenError;
 use crate::options::Options;
 
 /// The newest schema that this version knows.
-pub const SCHEMA_VERSION: i64 = 3;
+pub const SCHEMA_VERSION: i64 = 4;
 
 /// All migrations, by version. Each is one file and is run whole or not at all.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "tables", include_str!("../migrations/0001_tables.sql")),
     (2, "history", include_str!("../migrations/0002_history.sql")),
     (3, "logs", include_str!("../migrations/0003_logs.sql")),
+    (4, "effects", include_str!("../migrations/0004_effects.sql")),
 ];
 
 /// The first version of the server that is known to have everything that is used.

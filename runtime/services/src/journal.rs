@@ -27,7 +27,7 @@ use tracing::warn;
 pub use check::{Checker, Fault, Findings, Unreadable};
 
 /// Raised whenever a record means something else than before.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Where records go. It must neither wait nor fail: work goes on without a journal.
 pub trait Sink: Send + Sync {

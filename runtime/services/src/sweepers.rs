@@ -7,7 +7,7 @@ use tracing::warn;
 
 use crate::port::{Env, StoreError};
 use crate::service::advance::Advancer;
-use crate::service::{dispatch, retention, sweep};
+use crate::service::{dispatch, effects, retention, sweep};
 
 /// What one sweeper looks for.
 #[derive(Clone, Debug)]
@@ -65,6 +65,8 @@ pub(crate) fn start<E: Env>(env: &E, advancer: &Advancer, stop: &CancellationTok
         let (inner, stop) = (env.clone(), stop.clone());
         env.spawn(sweeper.name(), async move { sweep_until(&inner, &sweeper, &stop).await });
     }
+    let (inner, until) = (env.clone(), stop.clone());
+    env.spawn("effects", async move { effects::deliver_until(&inner, &until).await });
     let (inner, stop) = (env.clone(), stop.clone());
     env.spawn("wake", async move { wake_until(&inner, &stop).await });
 }

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problem::ProblemBody;
-use super::{ApiState, actions, executions, health, inspect, parked, stream, workers};
+use super::{ApiState, actions, effects, executions, health, inspect, parked, stream, workers};
 
 /// Where the API is.
 pub(crate) const PREFIX: &str = "/api/v1";
@@ -77,6 +77,9 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(workers::drain))
         .routes(routes!(workers::cordon))
         .routes(routes!(workers::uncordon))
+        .routes(routes!(effects::list))
+        .routes(routes!(effects::retry))
+        .routes(routes!(effects::discard))
         .routes(routes!(parked::list))
         .routes(routes!(parked::get))
         .routes(routes!(parked::replay))

@@ -7,7 +7,7 @@ mod submit;
 use serde_json::{Value, json};
 
 use super::Setting;
-use super::arguments::{Execution, Id, Limit, Parked, Queue, Stream, Worker, WorkerVerb};
+use super::arguments::{Effects, Execution, Id, Limit, Parked, Queue, Stream, Worker, WorkerVerb};
 use super::failure::{Code, Failure};
 use super::setup;
 use super::signals::Signals;
@@ -21,11 +21,15 @@ pub(crate) fn execution(verb: Execution, setting: &Setting) -> Result<Code, Fail
     let client = Client::new(&setting.config)?;
     let format = setting.format;
     interruptible(move || match verb {
-        Execution::Run { action, parameters, wait, idempotency_key } => {
+        Execution::Run { action, parameters, wait, idempotency_key, webhook, webhook_on } => {
             let parameters = submit::parameters(&client, &action, &parameters)?;
             let mut body = json!({ "action_ref": action, "parameters": parameters });
             if let Some(key) = idempotency_key {
                 body["idempotency_key"] = Value::from(key);
+            }
+            if !webhook.is_empty() {
+                let effect = |url| json!({ "kind": "webhook", "target": url, "on": webhook_on });
+                body["effects"] = webhook.into_iter().map(effect).collect();
             }
             submit::finish(&client, client.post("executions", Some(&body))?, wait, format)
         }
@@ -128,6 +132,35 @@ pub(crate) fn worker(worker: Worker, setting: &Setting) -> Result<Code, Failure>
             Some(WorkerVerb::Drain { name }) => tell(name, "drain"),
             Some(WorkerVerb::Cordon { name, undo: false }) => tell(name, "cordon"),
             Some(WorkerVerb::Cordon { name, undo: true }) => tell(name, "uncordon"),
+        }
+    })
+}
+
+/// `effects`.
+pub(crate) fn effects(verb: Effects, setting: &Setting) -> Result<Code, Failure> {
+    let client = Client::new(&setting.config)?;
+    let format = setting.format;
+    interruptible(move || {
+        let one = |value: Value| {
+            let list = json!({ "items": [value.clone()] });
+            done(&format.render(&value, || show::effects(&list)))
+        };
+        match verb {
+            Effects::List { state, execution, limit, cursor } => {
+                let mut query = vec![("limit", limit.to_string())];
+                query.extend(state.map(|state| ("state", state)));
+                query.extend(execution.map(|Id(id)| ("execution", id.to_string())));
+                query.extend(cursor.map(|cursor| ("cursor", cursor)));
+                let value = client.get(&http::with_query("effects", &query))?;
+                done(&format.render(&value, || show::effects(&value)))
+            }
+            Effects::Retry { id } => {
+                one(client.post(&format!("effects/{}/retry", segment(&id)), None)?)
+            }
+            Effects::Discard { id, reason } => {
+                let path = format!("effects/{}/discard", segment(&id));
+                one(client.post(&path, Some(&json!({ "reason": reason })))?)
+            }
         }
     })
 }

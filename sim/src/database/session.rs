@@ -4,6 +4,7 @@ use std::future::Future;
 use std::ops::Range;
 
 use steadfast_core::decision::{ItemPage, Writes};
+use steadfast_core::effect::{Effect, EffectKey};
 use steadfast_core::execution::Execution;
 use steadfast_core::history::Voices;
 use steadfast_core::queue::{Occupancy, Queue};
@@ -351,6 +352,18 @@ impl Transaction for SimTransaction {
 
     async fn queues_of(&mut self, action: &ActionRef) -> Load<Vec<QueueKey>> {
         self.look(Statement::QueuesOf, |state| state.find_queues_of(action)).await
+    }
+
+    fn due_effects(
+        &mut self,
+        now: Timestamp,
+        limit: u32,
+    ) -> impl Future<Output = Load<Vec<Effect>>> + Send {
+        self.load_due_effects(now, limit)
+    }
+
+    fn effects(&mut self, keys: &[EffectKey]) -> impl Future<Output = Load<Vec<Effect>>> + Send {
+        self.load_effects(keys)
     }
 
     fn apply(&mut self, batch: Batch<'_>) -> impl Future<Output = Load<()>> + Send {

@@ -186,6 +186,7 @@ impl<'a> Checker<'a> {
         loads(&mut all, "executions", unit.executions());
         loads(&mut all, "runs", unit.runs.iter());
         loads(&mut all, "visits", unit.visits.iter());
+        loads(&mut all, "effects", unit.effects.iter());
         self.loaded.extend(all.into_iter().map(|(place, digest)| (place, digest, origin.clone())));
     }
 
@@ -197,6 +198,7 @@ impl<'a> Checker<'a> {
         written(&mut all, "executions", &writes.executions);
         written(&mut all, "runs", &writes.runs);
         written(&mut all, "visits", &writes.visits);
+        written(&mut all, "effects", &writes.effects);
         for (place, digest) in all {
             self.written.entry(place).or_default().insert(digest);
         }
@@ -241,7 +243,7 @@ fn unlike(decision: &Decision, again: &[u32], recorded: &[u32]) -> String {
     let writes = &decision.writes;
     format!(
         "the core decides otherwise now, first at digest {at} of {} then and {} now: {} executions, \
-         {} queues, {} workers, {} runs, {} visits and {} messages now",
+         {} queues, {} workers, {} runs, {} visits, {} effects and {} messages now",
         recorded.len(),
         again.len(),
         writes.executions.inserted.len() + writes.executions.updated.len(),
@@ -249,6 +251,7 @@ fn unlike(decision: &Decision, again: &[u32], recorded: &[u32]) -> String {
         writes.workers.inserted.len() + writes.workers.updated.len(),
         writes.runs.inserted.len() + writes.runs.updated.len(),
         writes.visits.inserted.len() + writes.visits.updated.len(),
+        writes.effects.inserted.len() + writes.effects.updated.len(),
         decision.messages.len(),
     )
 }

@@ -7,7 +7,7 @@ use steadfast_core::settings::Settings;
 use steadfast_core::workflow::Workflow;
 use steadfast_core::{DefinitionHash, Span, Timestamp, Transport};
 
-use super::{Broker, Store, StoreError};
+use super::{Broker, Courier, Store, StoreError};
 use crate::alarm::Alarm;
 use crate::journal::Journal;
 
@@ -17,6 +17,8 @@ pub trait Env: Clone + Send + Sync + 'static {
     type Store: Store;
     /// Its broker.
     type Broker: Broker;
+    /// Whoever tells the outside world.
+    type Courier: Courier;
 
     /// Whether this is the simulator's world, in which bugs can be planted. No other may say so;
     /// a test looks for it.
@@ -27,6 +29,9 @@ pub trait Env: Clone + Send + Sync + 'static {
 
     /// The broker.
     fn broker(&self) -> &Self::Broker;
+
+    /// Whoever tells the outside world.
+    fn courier(&self) -> &Self::Courier;
 
     /// The spans and bounds in force.
     fn settings(&self) -> Settings;
@@ -64,6 +69,9 @@ pub trait Env: Clone + Send + Sync + 'static {
 
     /// When this process's sweeper looks next.
     fn alarm(&self) -> &Alarm;
+
+    /// When this process looks next for effects that are due.
+    fn effect_alarm(&self) -> &Alarm;
 
     /// Counts something that operators watch.
     fn count(&self, counter: Counter, by: u64);
@@ -152,4 +160,10 @@ pub enum Counter {
     ExecutionsFiled,
     /// An execution that was dropped when its retention ended.
     ExecutionsDropped,
+    /// An effect that its receiver has.
+    EffectsDelivered,
+    /// An effect that was given up.
+    EffectsGivenUp,
+    /// A try to deliver an effect that failed, and is made again.
+    EffectTriesFailed,
 }
