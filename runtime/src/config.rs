@@ -189,7 +189,7 @@ impl Effects {
 
     /// A try with all that is around it, and time to spare for whoever is slow to begin.
     fn lease(&self) -> Span {
-        Span::from(self.options.timeout) + Span::from_secs(20)
+        Span::from(self.options.timeout) + Span::from_secs(10)
     }
 }
 

@@ -266,6 +266,7 @@ fn execution(row: &Row<'_>) -> Execution {
             key: key.to_owned(),
             fingerprint: row.text("fingerprint").to_owned(),
         }),
+        wishes: row.opt_json("wishes").unwrap_or_default(),
     }
 }
 

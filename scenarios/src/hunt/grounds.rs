@@ -34,6 +34,8 @@ pub const GROUNDS: &[(&str, &str)] = &[
     ("dispatch_to_the_first_worker", "equal_workers_have_equal_shares"),
     ("beat_does_not_restore_active", "a_late_beat_is_enough"),
     ("cancel_does_not_reach_children", "a_cancelled_run_stops_its_children"),
+    ("effect_settled_with_any_token", "a_sender_that_comes_back"),
+    ("silent_senders_are_waited_for", "the_sender_dies_before_it_settles"),
 ];
 
 /// One quick catch for each law that can be broken today.
@@ -74,6 +76,9 @@ pub const SHARP: &[&str] = &[
     "one_retry_too_few",
     "cancel_does_not_reach_children",
     "lease_left_at_the_end",
+    "completed_only_guard",
+    "effects_planned_at_first_report",
+    "silent_senders_are_waited_for",
 ];
 
 /// The scenario in which a planted bug is hunted.

@@ -105,6 +105,8 @@ async fn tell<E: Env>(env: &E, effect: &Effect, until: Timestamp, stop: &Cancell
                 env.effect_alarm().set(env.now() + effect.retry.delay);
             }
         }
+        // An answer that was lost: it is written already.
+        Ok(Err(Refusal::Done)) => note(env, effect, EffectState::Delivered, &step.verdict),
         Ok(Err(refusal)) => {
             env.count(Counter::FencedWrites, 1);
             debug!(%execution, index, %refusal, "the word on a try came too late");
