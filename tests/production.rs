@@ -30,6 +30,8 @@ mod journal;
 mod logs;
 #[path = "production/measured.rs"]
 mod measured;
+#[path = "production/notified.rs"]
+mod notified;
 #[path = "production/operations.rs"]
 mod operations;
 #[path = "production/parked.rs"]
@@ -56,7 +58,15 @@ use deployment::Deployment;
 
 #[test]
 fn work_is_done_once_by_processes_that_share_two_servers() {
-    let deployment = Deployment::new();
+    work_is_done_once(Deployment::new());
+}
+
+#[test]
+fn work_is_done_once_by_processes_that_share_a_database() {
+    work_is_done_once(Deployment::without_broker());
+}
+
+fn work_is_done_once(deployment: Deployment) {
     let _server = deployment.serve();
     let _first = deployment.worker("ada");
     let _second = deployment.worker("bob");
@@ -83,7 +93,15 @@ fn work_is_done_once_by_processes_that_share_two_servers() {
 
 #[test]
 fn what_a_killed_worker_had_is_done_by_another() {
-    let deployment = Deployment::new();
+    another_does_what_a_killed_worker_had(Deployment::new());
+}
+
+#[test]
+fn what_a_killed_worker_had_is_done_by_another_without_a_broker() {
+    another_does_what_a_killed_worker_had(Deployment::without_broker());
+}
+
+fn another_does_what_a_killed_worker_had(deployment: Deployment) {
     let _server = deployment.serve();
     let first = deployment.worker("ada");
     let slow: Vec<u64> = (0..3).map(|_| deployment.submit("t.slow")).collect();
@@ -115,7 +133,15 @@ fn without_the_broker_everything_still_ends() {
 
 #[test]
 fn a_database_that_goes_away_for_a_while_costs_nothing_but_time() {
-    let mut deployment = Deployment::new();
+    the_database_goes_away(Deployment::new());
+}
+
+#[test]
+fn a_database_that_is_the_broker_too_may_go_away_for_a_while() {
+    the_database_goes_away(Deployment::without_broker());
+}
+
+fn the_database_goes_away(mut deployment: Deployment) {
     let _server = deployment.serve();
     let _worker = deployment.worker("ada");
     for _ in 0..4 {
@@ -131,7 +157,15 @@ fn a_database_that_goes_away_for_a_while_costs_nothing_but_time() {
 
 #[test]
 fn a_worker_that_is_told_to_stop_finishes_what_it_has() {
-    let deployment = Deployment::new();
+    a_worker_is_told_to_stop(Deployment::new());
+}
+
+#[test]
+fn a_worker_without_a_broker_finishes_what_it_has_when_it_is_told_to_stop() {
+    a_worker_is_told_to_stop(Deployment::without_broker());
+}
+
+fn a_worker_is_told_to_stop(deployment: Deployment) {
     let server = deployment.serve();
     let worker = deployment.worker("ada");
     deployment.submit("t.slow");

@@ -10,6 +10,8 @@ mod env;
 mod journal;
 mod logs;
 mod measures;
+mod notices;
+mod notified;
 mod paired;
 mod runner;
 mod store;

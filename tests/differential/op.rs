@@ -188,11 +188,13 @@ impl Op {
             Self::OpenVisits(ids) => said(tx.open_visits(ids).await),
             Self::PresentWorkers => said(tx.workers(None).await),
             // Those that are zero may be missing.
-            Self::Occupancy(keys, limited) => said(tx.occupancy(keys, limited).await.map(|all| {
-                let some =
-                    |(_, o): &(_, steadfast_core::queue::Occupancy)| o.holding + o.waiting > 0;
-                all.into_iter().filter(some).collect::<std::collections::BTreeMap<_, _>>()
-            })),
+            Self::Occupancy(keys, limited) => {
+                said(tx.occupancy(keys, limited, 3).await.map(|all| {
+                    let some =
+                        |(_, o): &(_, steadfast_core::queue::Occupancy)| o.holding + o.waiting > 0;
+                    all.into_iter().filter(some).collect::<std::collections::BTreeMap<_, _>>()
+                }))
+            }
             Self::LiveChildren(ids, most) => said(tx.find_live_children(ids, *most).await),
             Self::Parameters(ids) => said(tx.parameters(ids).await),
             Self::Errors(ids) => said(tx.errors(ids).await),

@@ -1,7 +1,7 @@
 //! How the server carries the statements out, over many rows: by its own account of what each
 //! statement really did.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use steadfast_core::execution::Execution;
@@ -226,7 +226,8 @@ async fn scans(server: &Postgres, store: &PostgresStore) {
     watched!(server, store, 8, |tx| tx.workers(Some(&["w".into()])));
     watched!(server, store, 8, |tx| tx.queues(&keys));
     // It counts: 200 of each queue wait, 200 are ready and 200 run.
-    watched!(server, store, 1300, |tx| tx.occupancy(&keys, &limited));
+    watched!(server, store, 1300, |tx| tx.occupancy(&keys, &limited, 1_000));
+    watched!(server, store, 40, |tx| tx.occupancy(&keys, &BTreeSet::new(), 4));
     let line = watched!(server, store, 20, |tx| tx.line(&keys, 4));
     assert_eq!(line.len(), 12);
     watched!(server, store, 8, |tx| tx.runs(&some));

@@ -13,11 +13,17 @@ fn measure(value: &Value, workload: usize, name: &str) -> f64 {
 fn a_small_bench_on_servers_measures_what_it_says_and_leaves_nothing() {
     let deployment = Deployment::bare();
     let (databases, queues) = (deployment.databases(), deployment.queues());
+    for backend in ["rabbitmq", "postgres"] {
+        a_small_bench(&deployment, backend);
+        assert_eq!((&deployment.databases(), &deployment.queues()), (&databases, &queues));
+    }
+}
+
+fn a_small_bench(deployment: &Deployment, backend: &str) {
     let size = ["--scale", "0.01", "--runs", "1", "--batch-size", "64", "-o", "json"];
-    let arguments =
-        [&["bench", "--backend", "rabbitmq", "w1", "w2", "w3", "w4"], &size[..]].concat();
+    let arguments = [&["bench", "--backend", backend, "w1", "w2", "w3", "w4"], &size[..]].concat();
     let value = deployment.steadfast(&arguments).run().code(0).json();
-    assert_eq!((&value["backend"], &value["batch_size"]), (&"rabbitmq".into(), &64.into()));
+    assert_eq!((&value["backend"], &value["batch_size"]), (&backend.into(), &64.into()));
     assert_eq!(value["workloads"][0]["name"], "W1");
     for (workload, name) in [
         (0, "enqueued_per_second"),
@@ -35,14 +41,19 @@ fn a_small_bench_on_servers_measures_what_it_says_and_leaves_nothing() {
     let violations = ["order_violations", "limit_violations"].map(|name| measure(&value, 1, name));
     assert_eq!(violations, [0.0, 0.0]);
     assert_eq!((measure(&value, 2, "joins"), measure(&value, 2, "joins_missing")), (5.0, 0.0));
-    assert_eq!((deployment.databases(), deployment.queues()), (databases, queues));
 }
 
 #[test]
 fn a_bench_sees_how_soon_the_slots_of_a_killed_worker_are_used_again() {
     let deployment = Deployment::bare();
+    for backend in ["rabbitmq", "postgres"] {
+        a_handover(&deployment, backend);
+    }
+}
+
+fn a_handover(deployment: &Deployment, backend: &str) {
     let arguments =
-        ["bench", "--backend", "rabbitmq", "w5", "--scale", "0.2", "--runs", "1", "-o", "json"];
+        ["bench", "--backend", backend, "w5", "--scale", "0.2", "--runs", "1", "-o", "json"];
     let value = deployment.steadfast(&arguments).run().code(0).json();
     let counts = ["jobs", "completed", "counted_twice"].map(|name| measure(&value, 0, name));
     assert_eq!(counts, [10.0, 10.0, 0.0]);
@@ -59,8 +70,6 @@ fn a_bench_sees_how_soon_the_slots_of_a_killed_worker_are_used_again() {
 #[test]
 fn what_cannot_be_benched_is_said() {
     let deployment = Deployment::bare();
-    let arguments = ["bench", "--backend", "postgres", "w1"];
-    deployment.steadfast(&arguments).run().code(2).says("not built");
     let nowhere = ["bench", "--backend", "rabbitmq", "w1"];
     let bench = deployment.steadfast(&nowhere).env("DATABASE_URL", "postgres://x@127.0.0.1:1/x");
     bench.run().code(3).says("the database");

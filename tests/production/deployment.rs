@@ -18,7 +18,8 @@ pub(crate) struct Deployment {
     database: Postgres,
     broker: Option<RabbitServer>,
     database_url: String,
-    broker_url: String,
+    /// Where there is RabbitMQ, even while it is away; nothing where the database is the broker.
+    broker_url: Option<String>,
     _alone: std::sync::MutexGuard<'static, ()>,
 }
 
@@ -46,17 +47,29 @@ const FLOW: &str = "ref: t.flow\nlabel: Flow\nversion: 1.0.0\ntasks:\n  \
 impl Deployment {
     /// With a database that has the schema.
     pub(crate) fn new() -> Self {
-        let deployment = Self::bare();
-        deployment.steadfast(&["migrate"]).run().code(0).says("the schema is at version");
-        deployment
+        Self::bare().migrated()
     }
 
     /// With an empty database.
     pub(crate) fn bare() -> Self {
+        Self::with(|| Some(RabbitServer::start().unwrap_or_else(|failure| panic!("{failure}"))))
+    }
+
+    /// With a database that has the schema and is the broker too.
+    pub(crate) fn without_broker() -> Self {
+        Self::with(|| None).migrated()
+    }
+
+    fn migrated(self) -> Self {
+        self.steadfast(&["migrate"]).run().code(0).says("the schema is at version");
+        self
+    }
+
+    fn with(broker: impl FnOnce() -> Option<RabbitServer>) -> Self {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let database = Postgres::start(&[]).unwrap_or_else(|failure| panic!("{failure}"));
         let database_url = database.create_database("steadfast").expect("it can be made");
-        let broker = RabbitServer::start().unwrap_or_else(|failure| panic!("{failure}"));
+        let broker = broker();
         let place = Place::new();
         place.action("step", "", NOTE);
         place.action("alone", "concurrency_limit: 1\n", &format!("{NOTE}sleep 0.2\n"));
@@ -69,8 +82,8 @@ impl Deployment {
         );
         place.action("picky", "retry: { count: 2 }\n", &format!("{NOTE}exit 1\n"));
         place.write("pack/workflows/flow.yaml", FLOW);
-        let broker_url = broker.url();
-        Self { place, database, broker: Some(broker), database_url, broker_url, _alone: alone }
+        let broker_url = broker.as_ref().map(RabbitServer::url);
+        Self { place, database, broker, database_url, broker_url, _alone: alone }
     }
 
     /// Where the processes keep their journals.
@@ -85,11 +98,13 @@ impl Deployment {
 
     /// A command that knows the servers.
     pub(crate) fn steadfast(&self, arguments: &[&str]) -> Start {
-        self.place
-            .steadfast(arguments)
-            .env("STEADFAST__TRANSPORT", "rabbitmq")
+        let start = self.place.steadfast(arguments);
+        let start = match &self.broker_url {
+            Some(url) => start.env("STEADFAST__TRANSPORT", "rabbitmq").env("AMQP_URL", url),
+            None => start.env("STEADFAST__TRANSPORT", "postgres"),
+        };
+        start
             .env("DATABASE_URL", &self.database_url)
-            .env("AMQP_URL", &self.broker_url)
             .env("STEADFAST__JOURNAL__DIRECTORY", self.journals())
     }
 
@@ -243,6 +258,11 @@ impl Deployment {
     /// The message broker.
     pub(crate) fn broker(&self) -> &RabbitServer {
         self.broker.as_ref().expect("it was not stopped")
+    }
+
+    /// Goes to the database another way from now on.
+    pub(crate) fn reach_the_database_at(&mut self, url: String) {
+        self.database_url = url;
     }
 
     /// Takes the broker away for good.

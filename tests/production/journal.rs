@@ -34,7 +34,15 @@ pub(crate) fn findings(deployment: &Deployment, change: impl Fn(&mut Vec<u8>)) -
 
 #[test]
 fn the_pure_core_decides_again_what_killed_processes_decided() {
-    let mut deployment = Deployment::new();
+    the_core_decides_again(Deployment::new());
+}
+
+#[test]
+fn the_pure_core_decides_again_what_killed_processes_decided_without_a_broker() {
+    the_core_decides_again(Deployment::without_broker());
+}
+
+fn the_core_decides_again(mut deployment: Deployment) {
     let _server = deployment.serve();
     let first = deployment.worker("ada");
     for _ in 0..3 {

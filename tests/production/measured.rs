@@ -68,10 +68,10 @@ async fn hold(context: Context, _: Value, gate: Arc<Semaphore>) -> Result<(), Ha
 
 /// An engine with all roles on the deployment's servers; `short` deadlines of a few seconds.
 async fn engine(deployment: &Deployment, gate: &Arc<Semaphore>) -> Engine {
-    let message_queue = rabbitmq::Options {
+    let message_queue = Some(rabbitmq::Options {
         worker_queue_ttl: Duration::from_secs(8),
         ..rabbitmq::Options::new(deployment.broker().url())
-    };
+    });
     let database = postgres::Options { migrate: false, ..postgres::Options::default() };
     let database_url = deployment.database_url().to_owned();
     let mut options = Options {

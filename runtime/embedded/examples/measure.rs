@@ -214,7 +214,7 @@ async fn touch_queue(tx: &mut <EmbeddedStore as Store>::Tx, case: &Case, admitte
         return;
     }
     let mut queues = tx.queues(&[key()]).await.expect("queues");
-    tx.occupancy(&[key()], &BTreeSet::from([key()])).await.expect("occupancy");
+    tx.occupancy(&[key()], &BTreeSet::from([key()]), 3).await.expect("occupancy");
     for queue in &mut queues {
         queue.version = queue.version.next();
         queue.next_order = Order(queue.next_order.0 + u64::from(admitted));

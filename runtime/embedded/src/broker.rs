@@ -52,6 +52,21 @@ enum Address {
     Own(u64),
 }
 
+impl Address {
+    /// Where a hint goes that is not for everybody.
+    fn of(message: &Message) -> Option<Self> {
+        match message {
+            Message::Admit(_) => Some(Self::Admit),
+            Message::Advance(_) => Some(Self::Advance),
+            Message::Offer { worker, .. } | Message::Stop { worker, .. } => {
+                Some(Self::Worker(worker.clone()))
+            }
+            Message::Ready { transport, .. } if transport.pushes() => Some(Self::Dispatch),
+            Message::Ready { .. } | Message::Ended { .. } => None,
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
     boxes: BTreeMap<Address, Mailbox>,
@@ -98,6 +113,20 @@ impl InprocBroker {
         self.lock().boxes.get(&Address::Worker(worker.clone())).map(Mailbox::len)
     }
 
+    /// Posts a hint to whoever consumes it in this process. Whether that was somebody whom it is for
+    /// alone, so that nobody else need hear of it.
+    pub fn post_here(&self, message: Message) -> bool {
+        let mut state = self.lock();
+        let Some(address) = Address::of(&message) else {
+            state.spread(&message);
+            return false;
+        };
+        match state.boxes.get_mut(&address).filter(|mailbox| mailbox.subscribers > 0) {
+            Some(mailbox) => mailbox.post(message, CAPACITY),
+            None => false,
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic elsewhere cannot leave hints in a state that matters.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -111,15 +140,7 @@ impl State {
     }
 
     fn publish(&mut self, message: Message) {
-        let address = match &message {
-            Message::Admit(_) => Address::Admit,
-            Message::Advance(_) => Address::Advance,
-            Message::Offer { worker, .. } | Message::Stop { worker, .. } => {
-                Address::Worker(worker.clone())
-            }
-            Message::Ready { transport, .. } if transport.pushes() => Address::Dispatch,
-            Message::Ready { .. } | Message::Ended { .. } => return self.spread(&message),
-        };
+        let Some(address) = Address::of(&message) else { return self.spread(&message) };
         match address {
             // These are published before their consumers have begun, and worth keeping until then.
             Address::Admit | Address::Advance | Address::Dispatch => {

@@ -27,11 +27,11 @@ pub(crate) static QUEUES: Shape = Shape::values(
 
 /// Rows of queue and whether its slots are counted.
 pub(crate) static OCCUPANCY: Shape = Shape::values(
-    2,
-    "WITH k(queue, limited) AS (",
+    3,
+    "WITH k(queue, limited, most) AS (",
     ") SELECT k.queue, \
-     (SELECT count(*) FROM execution x INDEXED BY execution_line \
-      WHERE x.status = 1 AND x.queue = k.queue), \
+     min(k.most, (SELECT count(*) FROM execution x INDEXED BY execution_line \
+      WHERE x.status = 1 AND x.queue = k.queue)), \
      CASE WHEN k.limited THEN \
       (SELECT count(*) FROM execution x INDEXED BY execution_holding \
        WHERE x.status BETWEEN 2 AND 5 AND x.queue = k.queue) \

@@ -172,11 +172,13 @@ impl Transaction for EmbeddedTransaction {
         &mut self,
         keys: &[QueueKey],
         limited: &BTreeSet<QueueKey>,
+        most: u64,
     ) -> Load<Vec<(QueueKey, Occupancy)>> {
         let keys = distinct(keys);
         let bind = |key: &&QueueKey, args: &mut Args| {
             args.text(key.as_str());
             args.int(limited.contains(*key));
+            args.int(most.min(i64::MAX.cast_unsigned()));
         };
         self.by_keys::<OccupancyDecoder, _>(&scan::OCCUPANCY, &keys, bind).await
     }

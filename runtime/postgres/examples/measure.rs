@@ -178,7 +178,7 @@ async fn touch_queue(tx: &mut <PostgresStore as Store>::Tx, case: Case, client: 
     }
     let key = [key(client)];
     let mut queues = tx.queues(&key).await.expect("queues");
-    tx.occupancy(&key, &BTreeSet::from(key.clone())).await.expect("occupancy");
+    tx.occupancy(&key, &BTreeSet::from(key.clone()), 3).await.expect("occupancy");
     for queue in &mut queues {
         queue.version = queue.version.next();
         queue.next_order = Order(queue.next_order.0 + u64::from(case.batch));

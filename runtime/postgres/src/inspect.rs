@@ -96,7 +96,7 @@ async fn look(
         row.try_get(0).map_err(failed)?
     };
     let mut two = connect.connect().await.map_err(failed)?;
-    let pooled = is_pooled(&mut one, &mut two).await.map_err(failed)?;
+    let pooled = shares_sessions(&mut one, &mut two).await.map_err(failed)?;
     let found = Found {
         at: at.to_owned(),
         version: row.try_get(0).map_err(failed)?,
@@ -116,8 +116,30 @@ async fn look(
     Ok(found)
 }
 
+/// Whether the database at `url` is behind a pooler that shares sessions between transactions.
+///
+/// # Errors
+/// If it cannot be asked.
+pub async fn is_pooled(url: &str) -> Result<bool, OpenError> {
+    let connect = open::connect_options(url)?;
+    let at = open::place(&connect);
+    let ask = async {
+        let mut one = connect.connect().await?;
+        let mut two = connect.connect().await?;
+        let pooled = shares_sessions(&mut one, &mut two).await?;
+        for connection in [one, two] {
+            let _closed = connection.close().await;
+        }
+        Ok(pooled)
+    };
+    ask.await.map_err(|error: sqlx::Error| OpenError::from_sqlx(&at, &error))
+}
+
 /// Whether two connections that are open at the same time were ever served by the same session.
-async fn is_pooled(one: &mut PgConnection, two: &mut PgConnection) -> Result<bool, sqlx::Error> {
+async fn shares_sessions(
+    one: &mut PgConnection,
+    two: &mut PgConnection,
+) -> Result<bool, sqlx::Error> {
     let session = "SELECT pg_backend_pid()::int8";
     let mut ones: Vec<i64> = Vec::new();
     let mut twos: Vec<i64> = Vec::new();

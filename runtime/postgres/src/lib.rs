@@ -11,6 +11,7 @@ mod error;
 mod ids;
 mod inspect;
 mod logs;
+mod nodelay;
 mod open;
 mod options;
 mod query;
@@ -25,7 +26,7 @@ mod transaction;
 mod wire;
 
 pub use error::OpenError;
-pub use inspect::{Found, hears, inspect};
+pub use inspect::{Found, hears, inspect, is_pooled};
 pub use logs::{LOG_PIECE, LogName};
 pub use open::SCHEMA_VERSION;
 pub use options::Options;

@@ -158,7 +158,12 @@ pub(crate) async fn schema(connection: &mut PgConnection) -> Result<i64, sqlx::E
 
 /// Connections, made when they are needed.
 pub(crate) fn pool(connect: PgConnectOptions, options: &Options) -> PgPool {
+    let port = connect.get_port();
     PgPoolOptions::new()
+        .after_connect(move |_, _| {
+            crate::nodelay::set(port);
+            Box::pin(async { Ok(()) })
+        })
         .max_connections(options.connections.max(1))
         .acquire_timeout(options.acquire_timeout)
         // A dead connection is noticed when a transaction begins on it.

@@ -27,7 +27,8 @@ pub(crate) const QUEUES: &str =
 
 /// Queues, and whether the slots of each are counted.
 pub(crate) const OCCUPANCY: &str = "SELECT k.queue, \
-     (SELECT count(*) FROM execution_live x WHERE x.status + 0 = 1 AND x.queue = k.queue), \
+     (SELECT count(*) FROM (SELECT FROM execution_live x \
+      WHERE x.status + 0 = 1 AND x.queue = k.queue LIMIT $3) w), \
      CASE WHEN k.limited THEN \
       (SELECT count(*) FROM execution_live x WHERE x.status - 2 BETWEEN 0 AND 3 AND x.queue = k.queue) \
      ELSE 0 END \

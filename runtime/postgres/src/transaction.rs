@@ -179,11 +179,13 @@ impl Transaction for PostgresTransaction {
         &mut self,
         keys: &[QueueKey],
         limited: &BTreeSet<QueueKey>,
+        most: u64,
     ) -> Load<Vec<(QueueKey, Occupancy)>> {
         let keys = distinct(keys);
         let args = Args::default()
             .texts(keys.iter().map(|key| key.as_str()))
-            .flags(keys.iter().map(|key| limited.contains(*key)));
+            .flags(keys.iter().map(|key| limited.contains(*key)))
+            .int(most.min(i64::MAX.cast_unsigned()));
         self.fetch::<OccupancyDecoder>(scan::OCCUPANCY, args).await
     }
 

@@ -66,12 +66,13 @@ impl Wire {
         Ok(Self(Arc::new(Shared { speaking, heard, listening })))
     }
 
-    /// Says something of at most [`LONGEST`] bytes to everybody who listens now.
+    /// Says texts, of at most [`LONGEST`] bytes each, to everybody who listens now.
     ///
     /// # Errors
-    /// If the database does not take it.
-    pub async fn say(&self, text: &str) -> Load<()> {
-        let say = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(text);
+    /// If the database does not take them.
+    pub async fn say_all(&self, texts: &[String]) -> Load<()> {
+        let say = "SELECT pg_notify($1, said) FROM UNNEST($2::text[]) AS said";
+        let say = sqlx::query(say).bind(CHANNEL).bind(texts);
         match timeout(PATIENCE, say.execute(&self.0.speaking)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(store_error(&error)),

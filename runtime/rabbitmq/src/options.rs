@@ -54,6 +54,12 @@ impl Options {
         }
     }
 
+    /// Names everything on the broker so that nobody else uses it: queues, exchanges, dead letters.
+    pub fn keep_to(&mut self, namespace: &str) {
+        namespace.clone_into(&mut self.namespace);
+        self.dead_letter_exchange = Some(format!("{namespace}.dlx"));
+    }
+
     /// Checks all of it, and reads the address.
     pub(crate) fn check(&self) -> Result<AMQPUri, Problem> {
         let odd = |text: String| Err(Problem::Options(text));

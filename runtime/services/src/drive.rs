@@ -20,7 +20,9 @@ use crate::port::{
     is_planted,
 };
 
-pub use load::{executions_at, queues, takers, worker, worker_with_attempts, workers};
+pub use load::{
+    executions_at, queues, queues_up_to, takers, worker, worker_with_attempts, workers,
+};
 
 /// A decision to be made about rows.
 pub trait Step: Send + Serialize {

@@ -328,6 +328,9 @@ pub(crate) struct Witness {
     /// Which of the worker's witnesses this is.
     #[arg(long, value_name = "N")]
     pub(crate) start: u64,
+    /// What the names of the worker's queues begin with, if not with the usual.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) namespace: Option<String>,
 }
 
 /// `executor`.
@@ -440,7 +443,7 @@ pub(crate) enum Backend {
     Embedded,
     /// PostgreSQL and RabbitMQ, as configured.
     Rabbitmq,
-    /// PostgreSQL as the broker too; it is not built yet.
+    /// PostgreSQL alone, as configured: it is the broker too.
     Postgres,
 }
 

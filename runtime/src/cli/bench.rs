@@ -59,13 +59,11 @@ impl Conditions {
         let batch_size = asked.batch_size.and_then(|size| usize::try_from(size).ok());
         let servers = match asked.backend {
             Backend::Embedded => None,
-            Backend::Rabbitmq => Some(production::servers_at(&setting.config)?),
-            Backend::Postgres => {
-                return Err(Failure::usage(
-                    "the transport in which PostgreSQL is the broker is not built yet; bench \
-                     `embedded` or `rabbitmq`",
-                ));
+            Backend::Rabbitmq => {
+                let broker = production::message_queue(&setting.config)?;
+                Some(production::servers_with(&setting.config, Some(broker))?)
             }
+            Backend::Postgres => Some(production::servers_with(&setting.config, None)?),
         };
         Ok(Self {
             durability,
@@ -84,13 +82,22 @@ impl Conditions {
         ((f64::from(usual) * self.scale) as u32).max(1)
     }
 
-    /// Where the broker listens.
-    fn broker_port(&self) -> u16 {
-        let url = self.servers.as_ref().map(|servers| servers.message_queue.url.as_str());
-        let place = url.and_then(|url| url.split_once("://")).map_or("", |(_, rest)| rest);
+    /// Where the broker listens, if there is one beside the database.
+    fn broker_port(&self) -> Option<u16> {
+        let queue = self.servers.as_ref()?.message_queue.as_ref()?;
+        let place = queue.url.split_once("://").map_or("", |(_, rest)| rest);
         let place = place.split('/').next().unwrap_or_default();
         let port = place.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
-        port.unwrap_or(5672)
+        Some(port.unwrap_or(5672))
+    }
+
+    /// What it runs on, as `--backend` says it.
+    fn backend(&self) -> &'static str {
+        match &self.servers {
+            None => "embedded",
+            Some(servers) if servers.message_queue.is_some() => "rabbitmq",
+            Some(_) => "postgres",
+        }
     }
 
     /// Remembers what was made at the servers.
@@ -139,11 +146,11 @@ async fn serve(
     signals: &mut Signals,
 ) -> Result<Code, Failure> {
     let (Some(mut servers), [workload]) = (conditions.servers.clone(), &asked.workloads[..]) else {
-        return Err(Failure::usage("--be-worker needs one workload and --backend rabbitmq"));
+        return Err(Failure::usage("--be-worker needs one workload and servers"));
     };
-    let namespace = asked.namespace.clone().unwrap_or_default();
-    servers.message_queue.dead_letter_exchange = Some(format!("{namespace}.dlx"));
-    servers.message_queue.namespace = namespace;
+    if let Some(queue) = &mut servers.message_queue {
+        queue.keep_to(asked.namespace.as_deref().unwrap_or_default());
+    }
     worker::be_worker(name, *workload, conditions, servers, signals).await
 }
 
@@ -169,7 +176,7 @@ async fn measure(
     }
     let workloads: Vec<Value> = results.iter().map(|(workload, s)| as_json(*workload, s)).collect();
     let mut value = json!({
-        "backend": if conditions.servers.is_some() { "rabbitmq" } else { "embedded" },
+        "backend": conditions.backend(),
         "runs": asked.runs,
         "scale": asked.scale,
         "capacity": asked.capacity,

@@ -2,7 +2,7 @@
 //! in PostgreSQL and whose hints go through RabbitMQ.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use steadfast_runtime::api::wait_on;
@@ -53,7 +53,8 @@ pub(crate) fn worker(asked: Worker, setting: &Setting) -> Result<Code, Failure> 
              the configuration",
         ));
     }
-    options.witness = Some(witness_program(&options.worker_name, &setting.config));
+    options.witness =
+        Some(witness_program(&options.worker_name, None, setting.config.file.as_deref()));
     if let Some(directory) = asked.data {
         options.data = Data::Directory(directory);
     }
@@ -62,17 +63,27 @@ pub(crate) fn worker(asked: Worker, setting: &Setting) -> Result<Code, Failure> 
 }
 
 /// What to start beside a worker: this very program, even if another was installed meanwhile.
-fn witness_program(name: &str, config: &Config) -> WitnessProgram {
+pub(crate) fn witness_program(
+    name: &str,
+    namespace: Option<&str>,
+    config: Option<&Path>,
+) -> WitnessProgram {
     let mut arguments: Vec<OsString> = ["witness", "--name", name].map(OsString::from).into();
-    if let Some(file) = &config.file {
-        arguments.extend([OsString::from("--config"), file.clone().into()]);
+    if let Some(namespace) = namespace {
+        arguments.extend(["--namespace", namespace].map(OsString::from));
+    }
+    if let Some(file) = config {
+        arguments.extend([OsString::from("--config"), file.into()]);
     }
     WitnessProgram { program: PathBuf::from("/proc/self/exe"), arguments }
 }
 
 /// `witness`: it is told on standard input what the worker beside it has, and ends after that.
 pub(crate) fn witness(asked: &Witness, setting: &Setting) -> Result<Code, Failure> {
-    let servers = servers(&setting.config)?;
+    let mut servers = servers(&setting.config)?;
+    if let (Some(queue), Some(namespace)) = (&mut servers.message_queue, &asked.namespace) {
+        queue.keep_to(namespace);
+    }
     let options = Options { servers: Some(servers), ..setting.config.options() };
     let heard = steadfast_runtime::Witness::new(&asked.mark, asked.start);
     let executor = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -221,21 +232,30 @@ fn prepare(
 
 /// The servers that the configuration names.
 fn servers(config: &Config) -> Result<Servers, Failure> {
-    if config.transport != "rabbitmq" {
-        return Err(Failure::usage(format!(
-            "`transport` is `{}`, and production processes need `rabbitmq`; set it in the \
-             configuration, or STEADFAST__TRANSPORT=rabbitmq",
-            config.transport
-        )));
-    }
-    servers_at(config)
+    let message_queue = match config.transport.as_str() {
+        "rabbitmq" => Some(message_queue(config)?),
+        "postgres" => None,
+        other => return Err(Failure::usage(unshared(other))),
+    };
+    servers_with(config, message_queue)
 }
 
-/// The servers that the configuration names, whatever transport it says.
-pub(crate) fn servers_at(config: &Config) -> Result<Servers, Failure> {
+/// What to do about a transport that no other process could share.
+pub(crate) fn unshared(transport: &str) -> String {
+    format!(
+        "`transport` is `{transport}`, and production processes need `rabbitmq` or `postgres`; set \
+         it in the configuration, or by STEADFAST__TRANSPORT"
+    )
+}
+
+/// The database that the configuration names, with this broker.
+pub(crate) fn servers_with(
+    config: &Config,
+    message_queue: Option<rabbitmq::Options>,
+) -> Result<Servers, Failure> {
     let (database_url, database) = database(config)?;
     let direct_url = config.database.direct_url.clone();
-    Ok(Servers { database_url, database, direct_url, message_queue: message_queue(config)? })
+    Ok(Servers { database_url, database, direct_url, message_queue })
 }
 
 fn missing(key: &str, variable: &str, form: &str) -> Failure {

@@ -3,12 +3,13 @@
 use steadfast_core::WorkerId;
 use steadfast_core::decision::Message;
 use steadfast_embedded::{InprocBroker, InprocSubscription, ParkedHint};
-use steadfast_rabbitmq::Verdict;
+use steadfast_rabbitmq::{RabbitBroker, Verdict};
 use steadfast_services::port::{
     Broker, Committed, Delivery, Parked, Published, Receipt, Settle, StoreError, Subscription,
     Topic,
 };
 
+use super::notified::Notified;
 use super::paired::{Paired, PairedSubscription};
 
 /// The broker of an engine.
@@ -16,8 +17,10 @@ use super::paired::{Paired, PairedSubscription};
 pub(crate) enum AnyBroker {
     /// In this process.
     Inproc(InprocBroker),
-    /// Between processes.
+    /// Between processes, by RabbitMQ.
     Rabbit(Paired),
+    /// Between processes, by the database.
+    Notified(Notified),
 }
 
 /// A consumer of an [`AnyBroker`].
@@ -28,20 +31,39 @@ pub(crate) enum AnySubscription {
     Rabbit(Box<PairedSubscription>),
 }
 
+/// Where what is put aside is kept, and what waits for workers.
+enum By<'a> {
+    Process(&'a InprocBroker),
+    Rabbit(&'a RabbitBroker),
+}
+
 impl AnyBroker {
     /// How many messages are put aside.
     pub(crate) async fn count_parked(&self) -> Result<u64, StoreError> {
+        match self.by() {
+            By::Process(broker) => Ok(u64::try_from(broker.parked().len()).unwrap_or(u64::MAX)),
+            By::Rabbit(rabbit) => rabbit.count_parked().await,
+        }
+    }
+
+    /// Whether no process hears of what another does.
+    pub(crate) fn is_silent(&self) -> bool {
+        matches!(self, Self::Notified(broker) if !broker.has_wire())
+    }
+
+    fn by(&self) -> By<'_> {
         match self {
-            Self::Inproc(broker) => Ok(u64::try_from(broker.parked().len()).unwrap_or(u64::MAX)),
-            Self::Rabbit(both) => both.rabbit.count_parked().await,
+            Self::Inproc(broker) => By::Process(broker),
+            Self::Notified(broker) => By::Process(broker.local()),
+            Self::Rabbit(both) => By::Rabbit(&both.rabbit),
         }
     }
 
     /// What is put aside, the oldest first.
     pub(crate) async fn parked(&self) -> Result<Vec<Parked>, StoreError> {
-        match self {
-            Self::Inproc(broker) => Ok(broker.parked().into_iter().map(seen).collect()),
-            Self::Rabbit(both) => both.rabbit.parked().await,
+        match self.by() {
+            By::Process(broker) => Ok(broker.parked().into_iter().map(seen).collect()),
+            By::Rabbit(rabbit) => rabbit.parked().await,
         }
     }
 
@@ -51,13 +73,13 @@ impl AnyBroker {
         id: &str,
         verdict: Verdict,
     ) -> Result<Option<Parked>, StoreError> {
-        match self {
-            Self::Inproc(broker) => {
+        match self.by() {
+            By::Process(broker) => {
                 let replay = verdict == Verdict::Replay;
                 let settled = id.parse().ok().and_then(|id| broker.settle_parked(id, replay));
                 Ok(settled.map(seen))
             }
-            Self::Rabbit(both) => both.rabbit.settle_parked(id, verdict).await,
+            By::Rabbit(rabbit) => rabbit.settle_parked(id, verdict).await,
         }
     }
 
@@ -66,20 +88,20 @@ impl AnyBroker {
         &self,
         workers: &[WorkerId],
     ) -> Result<Vec<Option<u64>>, StoreError> {
-        match self {
-            Self::Inproc(broker) => {
+        match self.by() {
+            By::Process(broker) => {
                 let waiting = |worker| broker.waiting_for(worker).map(|count| count as u64);
                 Ok(workers.iter().map(waiting).collect())
             }
-            Self::Rabbit(both) => both.rabbit.waiting_for(workers).await,
+            By::Rabbit(rabbit) => rabbit.waiting_for(workers).await,
         }
     }
 
     /// Whether it can be used now, or why not.
     pub(crate) fn ready(&self) -> Result<(), String> {
-        match self {
-            Self::Inproc(_) => Ok(()),
-            Self::Rabbit(both) => both.rabbit.ready().map_err(|problem| problem.to_string()),
+        match self.by() {
+            By::Process(_) => Ok(()),
+            By::Rabbit(rabbit) => rabbit.ready().map_err(|problem| problem.to_string()),
         }
     }
 }
@@ -109,12 +131,14 @@ impl Broker for AnyBroker {
         match self {
             Self::Inproc(broker) => broker.publish(after, messages).await,
             Self::Rabbit(broker) => broker.publish(after, messages).await,
+            Self::Notified(broker) => broker.publish(after, messages).await,
         }
     }
 
     async fn subscribe(&self, topic: Topic) -> Result<AnySubscription, StoreError> {
         Ok(match self {
             Self::Inproc(broker) => AnySubscription::Inproc(broker.subscribe(topic).await?),
+            Self::Notified(broker) => AnySubscription::Inproc(broker.subscribe(topic).await?),
             Self::Rabbit(broker) => {
                 AnySubscription::Rabbit(Box::new(broker.subscribe(topic).await?))
             }

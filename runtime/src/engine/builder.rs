@@ -32,6 +32,7 @@ use super::env::{LocalEnv, Shared, wall_clock};
 use super::journal::{self, JournalOptions};
 use super::logs::start_cleaning;
 use super::measures::Measures;
+use super::notified::Notified;
 use super::paired::Paired;
 use super::runner::ActionRunner;
 use super::store::AnyStore;
@@ -73,10 +74,10 @@ pub struct Servers {
     pub database_url: String,
     /// How it is used.
     pub database: steadfast_postgres::Options,
-    /// A way to the database around its pooler, by which hints go that the broker does not take.
+    /// A way to the database around its pooler, for notifications.
     pub direct_url: Option<String>,
-    /// Where the broker is, and how it is used.
-    pub message_queue: steadfast_rabbitmq::Options,
+    /// Where RabbitMQ is, and how it is used; `None` = the database is the broker.
+    pub message_queue: Option<steadfast_rabbitmq::Options>,
 }
 
 impl std::fmt::Debug for Servers {
@@ -350,17 +351,39 @@ async fn shared_env(
     data: DataDir,
     catalog: Catalog,
 ) -> Result<LocalEnv, OpenError> {
-    let store = PostgresStore::open(&servers.database_url, servers.database).await?;
-    let rabbit = RabbitBroker::start(servers.message_queue)?;
-    let wire = servers.direct_url.as_deref().map(Wire::start).transpose()?;
-    let broker = Paired { rabbit, wire };
-    let at = Place {
-        store: AnyStore::Postgres(store),
-        broker: AnyBroker::Rabbit(broker),
-        transport: Transport::Rabbitmq,
-        directory: Some(data),
+    let store = PostgresStore::open(&servers.database_url, servers.database.clone()).await?;
+    let (broker, transport) = match servers.message_queue.clone() {
+        Some(message_queue) => {
+            let rabbit = RabbitBroker::start(message_queue)?;
+            let wire = servers.direct_url.as_deref().map(Wire::start).transpose()?;
+            (AnyBroker::Rabbit(Paired { rabbit, wire }), Transport::Rabbitmq)
+        }
+        None => (notified(options, &servers).await?, Transport::Postgres),
     };
-    local_env(options, at, catalog)
+    let store = AnyStore::Postgres(store);
+    local_env(options, Place { store, broker, transport, directory: Some(data) }, catalog)
+}
+
+/// The database as the broker. It is listened to around its pooler, or at its own address if that
+/// leads through none.
+pub(super) async fn notified(options: &Options, servers: &Servers) -> Result<AnyBroker, OpenError> {
+    let mut listen_at = servers.direct_url.clone();
+    if listen_at.is_none() {
+        // If that cannot be told now, hints are missing and nothing else.
+        if steadfast_postgres::is_pooled(&servers.database_url).await.unwrap_or(true) {
+            tracing::warn!(
+                "the database is behind a pooler and `database.direct_url` is not set: workers look \
+                 for work now and then instead of hearing of it"
+            );
+        } else {
+            listen_at = Some(servers.database_url.clone());
+        }
+    }
+    let wire = listen_at.as_deref().map(Wire::start).transpose()?;
+    // No two processes have the same name at the same time.
+    let began = wall_clock().as_micros();
+    let name = format!("{}-{}-{began}", options.worker_name, std::process::id());
+    Ok(AnyBroker::Notified(Notified::start(name, wire)))
 }
 
 /// Where the state is, and what carries the hints.
@@ -470,7 +493,7 @@ fn assemble(
             capacity: options.capacity,
         },
         renew_interval: options.renew_interval,
-        poll_interval: Span::from_secs(1),
+        poll_interval: poll_interval(&env),
         shutdown_timeout: options.shutdown_timeout,
     };
     let worker = StopSignals::default();
@@ -480,6 +503,12 @@ fn assemble(
     let worker_task = std::sync::Mutex::new(living);
     let has_worker = options.roles.worker;
     Engine(Arc::new(Inner { env, doors, runner, has_worker, worker, worker_task }))
+}
+
+/// How often a worker looks for work that nobody has told it of.
+fn poll_interval(env: &LocalEnv) -> Span {
+    use steadfast_services::port::Env;
+    if env.broker().is_silent() { Span::from_millis(200) } else { Span::from_secs(1) }
 }
 
 /// A worker's life. A process that is nothing but a worker ends with it, whatever ended it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steadfast_core::decision::Message;
-use steadfast_postgres::{LONGEST, Wire};
+use steadfast_postgres::Wire;
 use steadfast_rabbitmq::{RabbitBroker, RabbitSubscription};
 use steadfast_services::port::{
     Broker, Committed, Delivery, Published, Receipt, Settle, StoreError, Subscription, Topic,
@@ -14,6 +14,8 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, sleep_until};
 use tracing::debug;
+
+use super::notices::{messages, texts};
 
 /// How long a subscription without RabbitMQ lasts before RabbitMQ is tried again.
 const WITHOUT: Duration = Duration::from_secs(5);
@@ -41,34 +43,8 @@ impl Paired {
         let Some(wire) = &self.wire else {
             return Err(StoreError::Unavailable(String::from("there is no other way")));
         };
-        for text in texts(messages) {
-            wire.say(&text).await?;
-        }
-        Ok(())
+        wire.say_all(&texts("", messages)).await
     }
-}
-
-/// The messages as JSON, as many in one text as fit.
-fn texts(messages: &[Message]) -> Vec<String> {
-    let mut texts: Vec<String> = Vec::new();
-    for message in messages {
-        // A message is plain data.
-        let Ok(json) = serde_json::to_string(message) else { continue };
-        match texts.last_mut() {
-            Some(text) if text.len() + json.len() < LONGEST => {
-                text.push('\n');
-                text.push_str(&json);
-            }
-            _ if json.len() <= LONGEST => texts.push(json),
-            _ => {}
-        }
-    }
-    texts
-}
-
-fn messages(text: &str) -> impl Iterator<Item = Message> {
-    // A newer version may say what this one does not understand, and a hint may be lost.
-    text.lines().filter_map(|line| serde_json::from_str(line).ok())
 }
 
 impl Broker for Paired {
@@ -143,7 +119,7 @@ impl Subscription for PairedSubscription {
                     return Err(StoreError::Unavailable(String::from("time to try the broker again")));
                 }
             };
-            let mine = messages(&heard).filter(|message| topic.takes(message));
+            let mine = messages(&heard).1.filter(|message| topic.takes(message));
             let delivery = |message| Delivery {
                 message,
                 receipt: Receipt::by_broker(HEARD),
@@ -169,23 +145,4 @@ impl Subscription for PairedSubscription {
 #[expect(clippy::disallowed_methods, reason = "when to look again is this process's own business")]
 fn now() -> Instant {
     Instant::now()
-}
-
-#[cfg(test)]
-mod tests {
-    use steadfast_core::ExecutionId;
-
-    use super::*;
-
-    #[test]
-    fn what_is_said_is_heard_however_much_it_is() {
-        let all: Vec<Message> = (0..2_000).map(|id| Message::Advance(ExecutionId(id))).collect();
-        let said = texts(&all);
-        assert!(said.len() > 1 && said.iter().all(|text| text.len() <= LONGEST));
-        let heard: Vec<Message> = said.iter().flat_map(|text| messages(text)).collect();
-        assert_eq!(heard, all);
-        assert_eq!(messages("{\"news\":1}\n{\"advance\":7}").count(), 1);
-        let endless = Message::Admit("q".repeat(10_000).as_str().into());
-        assert_eq!(texts(&[endless]), Vec::<String>::new());
-    }
 }

@@ -102,8 +102,9 @@ impl Transaction for AnyTransaction {
         &mut self,
         keys: &[QueueKey],
         limited: &BTreeSet<QueueKey>,
+        most: u64,
     ) -> Load<Vec<(QueueKey, Occupancy)>> {
-        each!(self, it => Transaction::occupancy(it, keys, limited).await)
+        each!(self, it => Transaction::occupancy(it, keys, limited, most).await)
     }
 
     async fn line(&mut self, keys: &[QueueKey], per_queue: u32) -> Load<Vec<Execution>> {

@@ -12,7 +12,7 @@ use steadfast_services::port::StoreError;
 use steadfast_services::service::witness;
 
 use super::broker::AnyBroker;
-use super::builder::{OpenError, Options, Place, Servers, local_env};
+use super::builder::{OpenError, Options, Place, Servers, local_env, notified};
 use super::env::LocalEnv;
 use super::paired::Paired;
 use super::store::AnyStore;
@@ -61,22 +61,23 @@ pub async fn bear_witness(options: Options, mut witness: Witness) -> Result<(), 
 /// The servers, as soon as the database can be reached.
 async fn reach(options: &Options, servers: Servers) -> Result<LocalEnv, OpenError> {
     let broker = async {
-        let connecting = RabbitBroker::connect(servers.message_queue.clone());
-        match tokio::time::timeout(BROKER, connecting).await {
-            Ok(Ok(broker)) => Ok(broker),
-            Ok(Err(_)) | Err(_) => RabbitBroker::start(servers.message_queue.clone()),
-        }
+        let Some(message_queue) = servers.message_queue.clone() else {
+            let broker = notified(options, &servers).await?;
+            return Ok::<_, OpenError>((broker, Transport::Postgres));
+        };
+        let connecting = RabbitBroker::connect(message_queue.clone());
+        let rabbit = match tokio::time::timeout(BROKER, connecting).await {
+            Ok(Ok(broker)) => broker,
+            Ok(Err(_)) | Err(_) => RabbitBroker::start(message_queue)?,
+        };
+        // A sweep finds what nobody heard of.
+        Ok((AnyBroker::Rabbit(Paired { rabbit, wire: None }), Transport::Rabbitmq))
     };
     // By then the lease has ended by itself.
     let patience = Duration::from(options.settings.lease.times(3));
     let (store, broker) = tokio::join!(open(&servers, patience), broker);
-    let at = Place {
-        store: AnyStore::Postgres(store?),
-        // A sweep finds what nobody heard of.
-        broker: AnyBroker::Rabbit(Paired { rabbit: broker?, wire: None }),
-        transport: Transport::Rabbitmq,
-        directory: None,
-    };
+    let (broker, transport) = broker?;
+    let at = Place { store: AnyStore::Postgres(store?), broker, transport, directory: None };
     local_env(options, at, Catalog::default())
 }
 

@@ -20,9 +20,11 @@ impl State {
         by: Option<TxId>,
         keys: &[QueueKey],
         limited: &BTreeSet<QueueKey>,
+        most: u64,
     ) -> Vec<(QueueKey, Occupancy)> {
         let count = |key: &QueueKey| {
             let mut occupancy = self.counted_on(by).occupancy(key);
+            occupancy.waiting = occupancy.waiting.min(most);
             if !limited.contains(key) {
                 occupancy.holding = 0;
             }

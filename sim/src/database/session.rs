@@ -236,9 +236,10 @@ impl Transaction for SimTransaction {
         &mut self,
         keys: &[QueueKey],
         limited: &std::collections::BTreeSet<QueueKey>,
+        most: u64,
     ) -> Load<Vec<(QueueKey, Occupancy)>> {
         let by = self.id;
-        let find = |state: &State| state.find_occupancy(by, keys, limited);
+        let find = |state: &State| state.find_occupancy(by, keys, limited, most);
         self.look(Statement::Occupancy, find).await
     }
 

@@ -33,7 +33,7 @@ pub(crate) async fn an_empty_store_answers_everything_with_nothing<S: Full>(stor
     assert_eq!(tx.workers(Some(&["w".into()])).await, Ok(vec![]));
     assert_eq!(tx.queues(&key).await, Ok(vec![]));
     let none = Occupancy::default();
-    assert_eq!(tx.occupancy(&key, &BTreeSet::new()).await, Ok(vec![(key[0].clone(), none)]));
+    assert_eq!(tx.occupancy(&key, &BTreeSet::new(), 9).await, Ok(vec![(key[0].clone(), none)]));
     assert_eq!(tx.line(&key, 10).await, Ok(vec![]));
     assert_eq!(tx.runs(&eid(&[1])).await, Ok(vec![]));
     assert_eq!(tx.executions(&eid(&[1])).await, Ok(vec![]));
@@ -107,9 +107,11 @@ pub(crate) async fn queues_their_occupancy_and_their_lines<S: Full>(store: S) {
     assert_eq!(tx.queues_of(&"p".into()).await, Ok(vec!["p|x".into(), "p|y".into()]));
 
     let limited = BTreeSet::from(["p|x".into()]);
-    let counts = tx.occupancy(&keys[..2], &limited).await.unwrap();
     let of = |holding, waiting| Occupancy { holding, waiting, horizon: None };
-    assert_eq!(counts, [("p|x".into(), of(2, 3)), ("p|y".into(), of(0, 1))]);
+    for (most, of_x) in [(9, 3), (3, 3), (2, 2), (1, 1)] {
+        let counts = tx.occupancy(&keys[..2], &limited, most).await.unwrap();
+        assert_eq!(counts, [("p|x".into(), of(2, of_x)), ("p|y".into(), of(0, 1))]);
+    }
 
     assert_eq!(ids(&tx.line(&keys, 2).await.unwrap()), [5, 3, 9]);
     assert_eq!(ids(&tx.line(&keys, 100).await.unwrap()), [5, 3, 4, 9]);

@@ -11,7 +11,7 @@ use steadfast_core::{ExecutionId, QueueKey, WorkerId, WorkerName};
 use crate::port::{Load, Pointer, Transaction};
 
 /// Locks queues and loads what their rows add up to, with the heads of their lines: enough for
-/// `heads` promotions in each.
+/// `heads` promotions in each, and for as many waiters that are loaded besides to leave the line.
 ///
 /// # Errors
 /// If the store fails.
@@ -21,16 +21,36 @@ pub async fn queues<T: Transaction>(
     keys: &BTreeSet<QueueKey>,
     heads: usize,
 ) -> Load<()> {
+    queues_up_to(tx, unit, keys, heads, None).await
+}
+
+/// [`queues`], where it matters whether a line is as long as `longest`. Otherwise waiters are not
+/// counted further than needed: the work of a line would grow with the square of its length.
+///
+/// # Errors
+/// If the store fails.
+pub async fn queues_up_to<T: Transaction>(
+    tx: &mut T,
+    unit: &mut Unit,
+    keys: &BTreeSet<QueueKey>,
+    heads: usize,
+    longest: Option<u64>,
+) -> Load<()> {
+    // Whoever leaves the line in this decision, the count still says that somebody is left.
+    let few = 2 * heads as u64 + 1;
     if keys.is_empty() {
         return Ok(());
     }
     let wanted: Vec<QueueKey> = keys.iter().cloned().collect();
     let early = if unit.is_planted("occupancy_counted_before_the_lock") {
-        Some(tx.occupancy(&wanted, keys).await?)
+        Some(tx.occupancy(&wanted, keys, few).await?)
     } else {
         None
     };
     let rows = tx.queues(&wanted).await?;
+    // A line cannot be longer than the number of those that ever came.
+    let may_be_full = |longest: &u64| rows.iter().any(|queue| queue.next_order.0 >= *longest);
+    let most = longest.filter(may_be_full).map_or(few, |longest| longest.max(few));
     let limited: BTreeSet<QueueKey> =
         rows.iter().filter(|q| q.limit().is_some()).map(|q| q.key.clone()).collect();
     let known: Vec<QueueKey> = rows.iter().map(|q| q.key.clone()).collect();
@@ -38,7 +58,7 @@ pub async fn queues<T: Transaction>(
     rows.into_iter().for_each(|row| unit.queues.load(row));
     let counts = match early {
         Some(counts) => counts,
-        None => tx.occupancy(&known, &limited).await?,
+        None => tx.occupancy(&known, &limited, most).await?,
     };
     let waiting = |(_, occupancy): &&(QueueKey, Occupancy)| occupancy.waiting > 0;
     let lines: Vec<QueueKey> = counts.iter().filter(waiting).map(|(key, _)| key.clone()).collect();

@@ -205,12 +205,13 @@ pub trait Transaction: Send {
     /// Queues, locked.
     fn queues(&mut self, keys: &[QueueKey]) -> impl Future<Output = Load<Vec<Queue>>> + Send;
 
-    /// How many wait in each queue, and how many hold a slot of those in `limited`. `horizon` is
-    /// left open. Queues without either may be missing.
+    /// How many wait in each queue, counted up to `most`, and how many hold a slot of those in
+    /// `limited`. `horizon` is left open. Queues without either may be missing.
     fn occupancy(
         &mut self,
         keys: &[QueueKey],
         limited: &BTreeSet<QueueKey>,
+        most: u64,
     ) -> impl Future<Output = Load<Vec<(QueueKey, Occupancy)>>> + Send;
 
     /// The first `per_queue` waiters of each queue in order of their place, locked. The queues

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use steadfast_core::execution::Refusal;
-use steadfast_core::queue::LimitOverride;
+use steadfast_core::queue::{LimitOverride, Occupancy};
 use steadfast_core::sweep::tell_worker;
 use steadfast_core::unit::Unit;
 use steadfast_core::worker::{WorkerInput, WorkerRefusal};
@@ -82,6 +82,9 @@ impl Step for Cancel {
     }
 }
 
+/// How many waiters of each queue a change lets through at the most; a hint asks for the others.
+const HEADS: usize = 256;
+
 #[derive(Serialize, Deserialize)]
 pub(crate) struct ChangeQueues {
     action: ActionRef,
@@ -98,13 +101,12 @@ impl Step for ChangeQueues {
     async fn load<T: Transaction>(&mut self, tx: &mut T, unit: &mut Unit) -> Load<()> {
         self.keys = tx.queues_of(&self.action).await?.into_iter().collect();
         self.keys.insert(QueueKey::of(&self.action, None));
-        drive::queues(tx, unit, &self.keys, 256).await?;
+        drive::queues(tx, unit, &self.keys, HEADS).await?;
         // A queue that is unlimited now may get a limit: what holds its slots must be known.
         let keys: Vec<QueueKey> = self.keys.iter().cloned().collect();
-        for (key, counted) in tx.occupancy(&keys, &self.keys).await? {
-            let horizon = unit.occupancy(&key).horizon;
-            let occupancy = steadfast_core::queue::Occupancy { horizon, ..counted };
-            unit.load_occupancy(key, occupancy);
+        for (key, counted) in tx.occupancy(&keys, &self.keys, 0).await? {
+            let Occupancy { waiting, horizon, .. } = unit.occupancy(&key);
+            unit.load_occupancy(key, Occupancy { waiting, horizon, ..counted });
         }
         Ok(())
     }

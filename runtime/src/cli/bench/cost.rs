@@ -29,7 +29,7 @@ pub(super) struct Cost {
 
 impl Servers {
     /// Finds the processes, if they are on this machine and may be looked at.
-    pub(super) async fn find(database: &mut PgConnection, broker_port: u16) -> Self {
+    pub(super) async fn find(database: &mut PgConnection, broker_port: Option<u16>) -> Self {
         let pid = sqlx::raw_sql("SELECT pg_backend_pid()").fetch_one(database).await;
         let pid = pid.ok().and_then(|row| row.try_get::<i32, _>(0).ok());
         let postgres = pid.and_then(|pid| {
@@ -37,7 +37,8 @@ impl Servers {
             let (name, parent, _) = stat(pid)?;
             (name == "postgres").then_some(parent)
         });
-        Self { postgres, rabbitmq: listener(broker_port).filter(|pid| named(*pid, "beam.smp")) }
+        let rabbitmq = broker_port.and_then(listener).filter(|pid| named(*pid, "beam.smp"));
+        Self { postgres, rabbitmq }
     }
 
     /// What was spent so far, by this process, its workers and the servers.

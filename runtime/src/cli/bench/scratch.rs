@@ -29,9 +29,11 @@ impl Scratch {
         let mut servers = configured.clone();
         servers.database_url = at(&from, &name)?;
         servers.database.migrate = true;
-        servers.message_queue.namespace = format!("steadfast-bench-{own}");
-        let dead = format!("{}.dlx", servers.message_queue.namespace);
-        servers.message_queue.dead_letter_exchange = Some(dead);
+        servers.direct_url =
+            configured.direct_url.as_deref().map(|url| at(url, &name)).transpose()?;
+        if let Some(queue) = &mut servers.message_queue {
+            queue.keep_to(&format!("steadfast-bench-{own}"));
+        }
         let _reached = connect(&from).await?.close().await;
         // Refused if there is one of this name already, so what is dropped later was made here.
         execute(&from, format!("CREATE DATABASE {name}")).await.map_err(|failure| {
@@ -71,7 +73,10 @@ impl Scratch {
 
     /// Removes both. `workers` are those whose queues there were.
     pub(super) async fn remove(self, workers: &[WorkerId]) -> Result<(), Failure> {
-        let queues = rabbitmq::remove(&self.servers.message_queue, workers).await;
+        let queues = match &self.servers.message_queue {
+            Some(queue) => rabbitmq::remove(queue, workers).await,
+            None => Ok(()),
+        };
         execute(&self.from, format!("DROP DATABASE {} WITH (FORCE)", self.name)).await?;
         queues
             .map_err(|problem| Failure::environment(format!("the bench's queues stay: {problem}")))

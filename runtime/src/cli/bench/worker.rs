@@ -1,16 +1,18 @@
 //! The worker process of a workload on servers: this program again, and what is heard of it.
 
 use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use steadfast_runtime::{Options, Roles, Servers};
+use steadfast_runtime::{Data, Options, Roles, Servers};
 
 use super::Conditions;
 use super::engine::options;
 use super::notes::{Notes, handlers};
 use crate::cli::arguments::Workload;
 use crate::cli::failure::{Code, Failure};
+use crate::cli::production;
 use crate::cli::signals::Signals;
 
 /// How often a worker tells what it counted.
@@ -20,6 +22,8 @@ const TELL: Duration = Duration::from_millis(2);
 #[derive(Debug)]
 pub(super) struct WorkerProcess {
     child: Child,
+    /// Where it keeps what it keeps.
+    data: PathBuf,
 }
 
 impl WorkerProcess {
@@ -33,14 +37,22 @@ impl WorkerProcess {
     ) -> Result<Self, Failure> {
         let failed = |error| Failure::environment(format!("a worker cannot be started: {error}"));
         let mut command = Command::new(std::env::current_exe().map_err(failed)?);
+        let (queue, backend) = (servers.message_queue.as_ref(), conditions.backend());
+        let data = std::env::temp_dir();
+        let data = data.join(format!("steadfast-bench-{}-{name}", std::process::id()));
         command
-            .args(["bench", super::name(workload), "--backend", "rabbitmq", "--be-worker", name])
-            .args(["--namespace", &servers.message_queue.namespace])
+            .args(["bench", super::name(workload), "--backend", backend, "--be-worker", name])
+            .args(["--namespace", queue.map_or("", |queue| &queue.namespace)])
+            .arg("--data")
+            .arg(&data)
             .args(["--capacity", &conditions.capacity.to_string()])
             .args(["--batch-size", &conditions.batch_size.to_string()])
             // In the environment, since arguments can be seen by everybody.
             .env("DATABASE_URL", &servers.database_url)
-            .env("AMQP_URL", &servers.message_queue.url)
+            .envs(queue.map(|queue| ("AMQP_URL", &queue.url)))
+            .envs(servers.direct_url.as_ref().map(|url| ("STEADFAST__DATABASE__DIRECT_URL", url)))
+            // Its witness has no argument that says so.
+            .env("STEADFAST__TRANSPORT", backend)
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
         let mut child = command.spawn().map_err(failed)?;
@@ -56,7 +68,7 @@ impl WorkerProcess {
                 notes.hear(&line);
             }
         });
-        Ok(Self { child })
+        Ok(Self { child, data })
     }
 
     /// Its number.
@@ -88,6 +100,7 @@ impl Drop for WorkerProcess {
         // It may have ended before.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.data);
     }
 }
 
@@ -100,11 +113,15 @@ pub(super) async fn be_worker(
     signals: &mut Signals,
 ) -> Result<Code, Failure> {
     let notes = Notes::aloud();
+    let data = conditions.base.clone().map_or(Data::Temporary, Data::Directory);
+    let namespace = servers.message_queue.as_ref().map(|queue| queue.namespace.clone());
+    let witness = production::witness_program(name, namespace.as_deref(), None);
     let options = Options {
         servers: Some(servers),
         roles: Roles { executor: false, worker: true },
         worker_name: name.to_owned(),
-        ..options(conditions, steadfast_runtime::Data::Temporary)
+        witness: Some(witness),
+        ..options(conditions, data)
     };
     let engine = handlers(workload, &notes).options(options).start().await?;
     let mut told = (0, 0);

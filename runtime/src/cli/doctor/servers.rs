@@ -15,18 +15,14 @@ const CLOCKS_APART: Duration = Duration::from_secs(2);
 /// Looks at the servers, if the configuration names any.
 pub(super) async fn look_at(config: &Config) -> Vec<Row> {
     let is_postgres = config.database_url.as_deref().is_some_and(|url| url.starts_with("postgres"));
-    if config.transport != "rabbitmq" && !is_postgres {
-        let detail = "the transport is not rabbitmq and no PostgreSQL database is named";
+    let is_shared = matches!(config.transport.as_str(), "rabbitmq" | "postgres");
+    if !is_shared && !is_postgres {
+        let detail = "the transport is not shared and no PostgreSQL database is named";
         return vec![row("servers", State::Skipped, detail)];
     }
     let mut rows = Vec::new();
-    if config.transport != "rabbitmq" {
-        let detail = format!(
-            "`transport` is `{}`, and production processes need `rabbitmq`; set it, or \
-             STEADFAST__TRANSPORT=rabbitmq",
-            config.transport
-        );
-        rows.push(row("transport", State::Failed, detail));
+    if !is_shared {
+        rows.push(row("transport", State::Failed, production::unshared(&config.transport)));
     }
     rows.extend(database(config).await);
     rows.extend(message_queue(config).await);
@@ -48,7 +44,9 @@ async fn database(config: &Config) -> Vec<Row> {
     let mut rows = vec![reached(&found), schema(&found), clocks(&found)];
     rows.push(connections(&found, config));
     rows.push(pooler(&found, config));
-    if let Some(direct) = &config.database.direct_url {
+    let notices = config.transport == "postgres" && !found.pooled;
+    let listen_at = config.database.direct_url.as_ref().or(notices.then_some(&url));
+    if let Some(direct) = listen_at {
         rows.push(match postgres::hears(direct, &options).await {
             Ok(()) => row("database listen", State::Ok, "what is notified is heard"),
             Err(error) => {
@@ -127,7 +125,13 @@ fn connections(found: &postgres::Found, config: &Config) -> Row {
 }
 
 fn pooler(found: &postgres::Found, config: &Config) -> Row {
-    let detail = match (found.pooled, config.database.direct_url.is_some()) {
+    let goes_around = config.database.direct_url.is_some();
+    if found.pooled && !goes_around && config.transport == "postgres" {
+        let detail = "sessions are shared, so nobody hears of new work and workers look for it now \
+                      and then; set database.direct_url to the server itself";
+        return row("database pooler", State::Warning, detail);
+    }
+    let detail = match (found.pooled, goes_around) {
         (false, _) => "none that shares sessions",
         (true, true) => "sessions are shared; database.direct_url goes around it",
         (true, false) => "sessions are shared, and there is no database.direct_url to go around it",

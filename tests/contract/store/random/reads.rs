@@ -58,7 +58,7 @@ async fn queues(tx: &mut impl Transaction, model: &Snapshot) {
     assert_eq!(tx.queues(&keys).await.unwrap(), rows);
     let limited = BTreeSet::from([keys[0].clone(), keys[3].clone()]);
     let counts: BTreeMap<QueueKey, Occupancy> =
-        tx.occupancy(&keys, &limited).await.unwrap().into_iter().collect();
+        tx.occupancy(&keys, &limited, u64::MAX).await.unwrap().into_iter().collect();
     for key in &keys {
         let mut expected = model.occupancy(key);
         if !limited.contains(key) {
