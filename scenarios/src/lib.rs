@@ -122,6 +122,7 @@ pub static SCENARIOS: &[Scenario] = &[
     fanout::a_list_expands_whole::SCENARIO,
     effect::a_sender_that_comes_back::SCENARIO,
     effect::an_end_is_told_as_it_is::SCENARIO,
+    effect::given_up_and_tried_again::SCENARIO,
     effect::the_sender_dies_before_it_settles::SCENARIO,
     probe::a_cancelled_run_stops_its_children::SCENARIO,
     probe::a_delay_is_kept::SCENARIO,

@@ -1,7 +1,7 @@
 //! The words that stories use.
 
 pub(crate) use serde_json::json;
-pub(crate) use steadfast_core::effect::{Effect, EffectState, Trigger};
+pub(crate) use steadfast_core::effect::{Effect, EffectInput, EffectState, Trigger};
 pub(crate) use steadfast_core::execution::Cause;
 pub(crate) use steadfast_core::queue::LimitOverride;
 pub(crate) use steadfast_core::worker::WorkerState;

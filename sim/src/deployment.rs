@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
-use steadfast_core::effect::{EffectKind, Target, Trigger, Wish};
+use steadfast_core::effect::{EffectInput, EffectKind, Target, Trigger, Wish};
 use steadfast_core::execution::Idempotency;
 use steadfast_core::submit::Submission;
 use steadfast_core::worker::WorkerInput;
@@ -13,6 +13,7 @@ use steadfast_core::{ActionRef, ExecutionId, Span, Transport, WorkerName};
 use steadfast_services::assembly::{Doors, open_doors, start_executor};
 use steadfast_services::port::Runner;
 use steadfast_services::service::control::{self, QueueChange};
+use steadfast_services::service::effects::{self, Place};
 use steadfast_services::service::heartbeat::Introduction;
 use steadfast_services::service::retention;
 use steadfast_services::service::work::{StopSignals, WorkerConfig, work};
@@ -81,6 +82,7 @@ enum Operation {
     Cordon,
     Drain,
     Retain,
+    Effect,
 }
 
 /// A running deployment. Clones are the same.
@@ -397,6 +399,14 @@ impl Deployment {
             retention::retain(&env, keep).await.is_ok()
         })
         .await
+    }
+
+    /// Has an effect tried again or given up, by its place in the plan. Whether somebody heard it,
+    /// whatever was answered.
+    pub async fn control_effect(&self, of: ExecutionId, index: u32, input: EffectInput) -> bool {
+        let place = Place { execution: of, index };
+        let control = move |env| async move { effects::control(&env, place, input).await.is_ok() };
+        self.operate(Operation::Effect, of.0, control).await
     }
 
     /// Cordons a worker, or takes that back, as soon as an API node does it, and does not wait.
