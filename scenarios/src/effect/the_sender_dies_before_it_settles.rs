@@ -29,6 +29,7 @@ async fn tell(world: World) {
     for run in &runs {
         world.until(ended(*run)).await;
     }
+    world.until(struck(strike)).await;
 
     deployment.come_to_rest().await;
     if world.struck().iter().any(|struck| struck.strike == strike) {
