@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use steadfast_core::decision::{Changed, Writes};
+use steadfast_core::effect::Effect;
 use steadfast_core::execution::Execution;
 use steadfast_core::snapshot::{check_effect, check_execution, check_visit};
 use steadfast_core::unit::Row;
@@ -321,7 +322,14 @@ fn check(state: &State, id: TxId, batch: &Batch<'_>) -> Load<()> {
         Batch::UpdateRuns(new) => versions(new, |key| rows.runs.get(key).map(|r| r.version)),
         Batch::InsertVisits(new) => none_exist(new, |key| rows.visits.contains_key(key)),
         Batch::UpdateVisits(new) => versions(new, |key| rows.visits.get(key).map(|r| r.version)),
-        Batch::InsertEffects(new) => none_exist(new, |key| rows.effects.contains_key(key)),
+        Batch::InsertEffects(new) => {
+            none_exist(new, |key| rows.effects.contains_key(key))?;
+            let place = |e: &Effect| (e.key.execution, e.key.generation, e.index);
+            once(new.iter().map(place))?;
+            let is_there =
+                |e: &Effect| rows.effects_of(e.key.execution).any(|o| place(o) == place(e));
+            conflict_if(new.iter().any(is_there), "duplicate place in a plan")
+        }
         Batch::UpdateEffects(new) => versions(new, |key| rows.effects.get(key).map(|r| r.version)),
         Batch::InsertExecutionsWith(..) | Batch::UpdateExecutionsWith(..) => {
             parts(*batch).iter().flatten().try_for_each(|part| check(state, id, part))
