@@ -79,8 +79,16 @@ fn take(unit: &mut Unit, id: ExecutionId, claim: &ExecutionInput) -> Option<Assi
     unit.execution(id).map(Assignment::of)
 }
 
+/// Whether `worker` may come for `execution`. What was submitted where work is assigned is left to a
+/// dispatcher, except where there is none (any more): nothing is stranded by a change of transport.
 fn may_take(unit: &Unit, worker: &Worker, execution: &Execution) -> bool {
-    !execution.transport.pushes() && select::may_take(worker, execution, unit.workers.iter())
+    !is_assigned(unit, execution) && select::may_take(worker, execution, unit.workers.iter())
+}
+
+/// Whether a dispatcher gives it to a worker.
+fn is_assigned(unit: &Unit, execution: &Execution) -> bool {
+    let elsewhere = !unit.transport.pushes() && !unit.is_planted("other_transports_work_is_left");
+    execution.transport.pushes() && !elsewhere
 }
 
 fn check_current(unit: &Unit, worker: &WorkerId) -> Result<(), WorkerRefusal> {
@@ -125,7 +133,7 @@ pub fn succeed(
             break;
         }
         let execution = unit.execution(id).expect("it was just listed");
-        let mine = if execution.transport.pushes() {
+        let mine = if is_assigned(unit, execution) {
             select::choose(execution, &candidates(unit, &loads)).map(Worker::id).as_ref()
                 == Some(worker)
         } else {

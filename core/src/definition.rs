@@ -33,6 +33,16 @@ pub enum Transport {
     Rabbitmq,
 }
 
+impl core::fmt::Display for Transport {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Embedded => "embedded",
+            Self::Postgres => "postgres",
+            Self::Rabbitmq => "rabbitmq",
+        })
+    }
+}
+
 impl Transport {
     /// Whether the engine assigns work to a worker and tells it (`true`), or workers come and
     /// claim it.

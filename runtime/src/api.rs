@@ -17,6 +17,7 @@ mod parked;
 mod problem;
 mod server;
 mod stream;
+mod transports;
 mod waiting;
 mod workers;
 

@@ -12,6 +12,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use steadfast_core::Transport;
 use steadfast_core::catalogue::{Due, MUTANTS, Mutant};
 use steadfast_packs::suggestion;
 use steadfast_scenarios::{SCENARIOS, Scenario, Seeds, parse_seed};
@@ -121,6 +122,27 @@ pub(crate) fn chosen(names: &[String]) -> Result<Vec<&'static Scenario>, BadUsag
 pub(crate) fn named(name: &str) -> Result<&'static Scenario, BadUsage> {
     Scenario::named(name)
         .ok_or_else(|| unknown("scenario", name, SCENARIOS.iter().map(|scenario| scenario.name)))
+}
+
+/// How work is carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Carrier {
+    /// In one process.
+    Embedded,
+    /// By the database.
+    Postgres,
+    /// By RabbitMQ.
+    Rabbitmq,
+}
+
+impl From<Carrier> for Transport {
+    fn from(carrier: Carrier) -> Self {
+        match carrier {
+            Carrier::Embedded => Self::Embedded,
+            Carrier::Postgres => Self::Postgres,
+            Carrier::Rabbitmq => Self::Rabbitmq,
+        }
+    }
 }
 
 /// The planted bug called `name`, if one is named.

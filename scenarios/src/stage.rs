@@ -58,7 +58,7 @@ impl Stage {
         let mut chance = world.stream("stage");
         let terms = Terms {
             settings: SETTINGS,
-            transport: one_of(&mut chance, &TRANSPORTS),
+            transport: world.transport(one_of(&mut chance, &TRANSPORTS)),
             batch_size: one_of(&mut chance, &[1, 2, 16, 256]),
         };
         let delay_max = Duration::from_micros(one_of(&mut chance, &[0, 500, 2_000, 5_000]));

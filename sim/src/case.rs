@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use steadfast_core::Transport;
 use steadfast_core::catalogue::Mutant;
 use steadfast_packs::suggestion;
 
@@ -31,6 +32,9 @@ pub struct Case {
     /// The bug that is planted, if one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planted: Option<String>,
+    /// How work is carried, if that was not left to the seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transport: Option<Transport>,
     /// The law that fell.
     pub law: String,
     /// What is performed; without it the story does what its seed draws.
@@ -96,6 +100,7 @@ impl Case {
             scenario: scenario.into(),
             seed: outcome.seed,
             planted: outcome.planted.map(Into::into),
+            transport: outcome.transport,
             law: law.name().into(),
             plan: outcome.plan.clone(),
             strikes: outcome.struck.clone(),

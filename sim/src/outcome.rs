@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use steadfast_core::ExecutionId;
+use steadfast_core::{ExecutionId, Transport};
 use steadfast_services::journal::Findings;
 
 use crate::{Digest, EventLog, Law, Node, Plan, Point, SimTime, Struck};
@@ -43,6 +43,8 @@ pub struct Outcome {
     pub drawn: Vec<(&'static str, String)>,
     /// The bug that was planted.
     pub planted: Option<&'static str>,
+    /// How work was carried, if that was not left to the seed.
+    pub transport: Option<Transport>,
     /// What came of making every decision again, if journals were kept.
     pub journal: Option<Findings>,
     /// What was performed, if the story performs a plan.

@@ -172,6 +172,7 @@ impl Record {
             log: std::mem::replace(&mut self.log, EventLog::new()),
             drawn: std::mem::take(&mut self.drawn),
             planted: None,
+            transport: None,
             journal: None,
             plan: None,
             is_case: false,

@@ -48,6 +48,9 @@ impl<'a> Report<'a> {
             // Writing to a string cannot fail.
             let _ = write!(replay, " --planted {mutant}");
         }
+        if let Some(transport) = outcome.transport {
+            let _ = write!(replay, " --transport {transport}");
+        }
         Self { scenario, outcome, is_verbose: false, replay }
     }
 

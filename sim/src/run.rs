@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use madsim::Config;
 use madsim::runtime::Runtime;
+use steadfast_core::Transport;
 
 use crate::case::missed;
 use crate::law::WorldLaw;
@@ -24,6 +25,8 @@ pub struct Settings {
     pub until: Option<u64>,
     /// A bug to have, by its name in the catalogue.
     pub planted: Option<&'static str>,
+    /// How work is carried, wherever a story leaves that to its seed.
+    pub transport: Option<Transport>,
     /// Whether every process keeps a journal, by which its decisions are made again at the end.
     pub journal: bool,
     /// What to perform instead of what the seed draws.
@@ -41,6 +44,7 @@ impl Default for Settings {
         Self {
             until: None,
             planted: None,
+            transport: None,
             journal: false,
             case: None,
             sim_time_max: Duration::from_secs(3600),
@@ -162,6 +166,7 @@ impl World {
         }
         let mut outcome = lock(&shared.record).outcome(self.seed(), wall);
         outcome.planted = shared.planted;
+        outcome.transport = shared.transport;
         outcome.journal = shared.journals.as_ref().map(|journals| lock(journals).check());
         outcome.is_case = shared.case.is_some();
         outcome.plan = lock(&shared.performed).take();

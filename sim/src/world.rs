@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use steadfast_core::Status;
+use steadfast_core::{Status, Transport};
 use steadfast_services::port::Counter;
 use tokio::sync::Notify;
 
@@ -40,6 +40,7 @@ pub struct World(pub(crate) Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) seed: u64,
     pub(crate) planted: Option<&'static str>,
+    pub(crate) transport: Option<Transport>,
     pub(crate) case: Option<Arc<Case>>,
     /// Whether the run is to go on to its end.
     pub(crate) is_whole: bool,
@@ -79,6 +80,7 @@ impl World {
         Self(Arc::new(Shared {
             seed,
             planted: settings.planted,
+            transport: settings.transport,
             case: settings.case.clone(),
             is_whole: settings.until.is_none(),
             performed: Mutex::default(),
@@ -138,6 +140,12 @@ impl World {
     #[must_use]
     pub fn is_planted(&self, mutant: &str) -> bool {
         self.0.planted == Some(mutant)
+    }
+
+    /// How work is carried: as it was asked for from outside, or else as the seed has `drawn` it.
+    #[must_use]
+    pub fn transport(&self, drawn: Transport) -> Transport {
+        self.0.transport.unwrap_or(drawn)
     }
 
     /// From now on strikes happen at these rates, in thousandths.

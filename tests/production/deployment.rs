@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::Value;
 use steadfast_servers::{Postgres, RabbitServer, Stop};
 
-use crate::support::{Place, Running, Start, eventually};
+use crate::support::{Ended, Place, Running, Start, eventually};
 
 /// One deployment at a time: each has two servers, and its processes are timed.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -128,11 +128,22 @@ impl Deployment {
     fn serve_as(&self, change: impl FnOnce(Start) -> Start) -> Running {
         let arguments = ["serve", "--pack", "pack", "--listen", "127.0.0.1:0"];
         let mut server = change(self.steadfast(&arguments)).start();
+        self.note_url(&mut server);
+        server
+    }
+
+    /// Waits until a server listens, and asks that one from now on.
+    pub(crate) fn note_url(&self, server: &mut Running) {
         let seen = server.until("steadfast listens on ");
         let (_, rest) = seen.split_once("steadfast listens on ").expect("it was just seen");
         let url = rest.split_whitespace().next().expect("an address");
         self.place.write("url", url);
-        server
+    }
+
+    /// Runs a client verb to its end.
+    pub(crate) fn client(&self, arguments: &[&str]) -> Ended {
+        let url = self.url();
+        self.place.steadfast(&[arguments, &["--api-url", &url]].concat()).run()
     }
 
     /// A worker.

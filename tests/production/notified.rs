@@ -131,3 +131,64 @@ fn executors_that_all_hear_the_same_do_it_once() {
     let rows = listed["items"].as_array().expect("a list");
     assert!(rows.iter().all(|row| attempts(row) <= 1), "{listed}");
 }
+
+/// Everything starts again with another transport while work is under way.
+fn a_change_of_transport(before: &str, after: &str) {
+    let deployment = Deployment::new();
+    let start = |by: &str, arguments: &[&str]| {
+        deployment.steadfast(arguments).env("STEADFAST__TRANSPORT", by).start()
+    };
+    let serve = |by: &str| {
+        let mut server = start(by, &["serve", "--pack", "pack", "--listen", "127.0.0.1:0"]);
+        deployment.note_url(&mut server);
+        server
+    };
+    let work = |by: &str, name: &str| {
+        let mut worker =
+            start(by, &["worker", "--name", name, "--pack", "pack", "--capacity", "2"]);
+        worker.until("is up");
+        worker
+    };
+    let server = serve(before);
+    let worker = work(before, "ada");
+    deployment.submit("t.slow");
+    for _ in 0..3 {
+        deployment.submit("t.flow");
+    }
+    for _ in 0..12 {
+        deployment.submit("t.alone");
+    }
+    deployment.until_begun(3);
+    for process in [worker, server] {
+        process.signal(Signal::TERM);
+        process.wait().code(143);
+    }
+    let _server = serve(after);
+    let left = deployment.client(&["drain", "--transport", before, "--once"]);
+    left.code(1).shows(before);
+    let _workers = [work(after, "ada"), work(after, "bob")];
+    for _ in 0..4 {
+        deployment.submit("t.alone");
+    }
+    deployment.client(&["drain", "--transport", before]).code(0).says("executions are left on");
+    deployment.client(&["drain", "--transport", after]).code(2).says("would never be drained");
+    deployment.until_all_are("completed", 1 + 3 * 6 + 12 + 4);
+    let begun = deployment.begun();
+    let distinct: std::collections::BTreeSet<_> = begun.iter().collect();
+    assert_eq!((begun.len(), distinct.len()), (1 + 3 * 5 + 12 + 4, begun.len()), "{begun:?}");
+    let counts = deployment.get("/api/v1/transports").1;
+    let counts: Value = serde_json::from_str(&counts).expect("JSON");
+    let rows = counts["items"].as_array().expect("a list");
+    assert!(rows.iter().all(|row| row["executions"] == 0), "{counts}");
+    assert_eq!(rows.iter().filter(|row| row["in_use"] == true).count(), 1, "{counts}");
+}
+
+#[test]
+fn from_rabbitmq_to_the_database_with_work_under_way() {
+    a_change_of_transport("rabbitmq", "postgres");
+}
+
+#[test]
+fn from_the_database_to_rabbitmq_with_work_under_way() {
+    a_change_of_transport("postgres", "rabbitmq");
+}

@@ -63,6 +63,7 @@ pub(super) const LIVENESS: &[Law] = &[
             "failed_attempt_read_as_terminal",
             "claim_answer_lost_is_forgotten",
             "claim_marks_done_before_work",
+            "other_transports_work_is_left",
         ],
         failures: &[
             "F5", "F19", "F28", "F29", "F31", "F32", "F36", "F41", "F46", "F48", "F55", "F58",

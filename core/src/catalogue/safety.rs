@@ -389,8 +389,8 @@ pub(super) const SAFETY: &[Law] = &[
         id: LawId::S26,
         code: "S26",
         name: "an_execution_keeps_its_transport",
-        statement: "The transport of an execution never changes and only consumers of that \
-            transport run it. Once a drain has finished, no non-terminal execution is pinned to \
+        statement: "The transport of an execution never changes, and whoever carries it on after a \
+            change runs it once. Once a drain has finished, no non-terminal execution is pinned to \
             the drained transport.",
         kind: Kind::Safety,
         scope: Scope::Transition,

@@ -8,7 +8,7 @@ use steadfast_core::effect::Effect;
 use steadfast_core::queue::Queue;
 use steadfast_core::worker::Worker;
 use steadfast_core::workflow::{Run, Visit};
-use steadfast_core::{ActionRef, DefinitionHash, ExecutionId, Status};
+use steadfast_core::{ActionRef, DefinitionHash, ExecutionId, Status, Transport};
 use steadfast_services::port::{
     Commit, EffectCount, EffectFilter, ExecutionFilter, ExecutionView, Load, Query, QueueView,
     Store, StoreError, TaskView, Transaction,
@@ -184,6 +184,16 @@ impl Query for PostgresStore {
             Ok((WorkerDecoder.decode(&mut row)?, row.small()?))
         };
         rows.iter().map(view).collect()
+    }
+
+    async fn count_by_transport(&self) -> Load<Vec<(Transport, u64)>> {
+        let sql = "SELECT transport, count(*) FROM execution_live WHERE status < 7 GROUP BY transport ORDER BY 1";
+        let mut counts = Vec::new();
+        for row in &self.read(sql, Args::default).await? {
+            let mut row = Reader::new(row);
+            counts.push((row.word()?, row.int()?));
+        }
+        Ok(counts)
     }
 
     async fn count_by_status(&self) -> Load<Vec<(Status, u64)>> {

@@ -11,7 +11,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problem::ProblemBody;
-use super::{ApiState, actions, effects, executions, health, inspect, parked, stream, workers};
+use super::{
+    ApiState, actions, effects, executions, health, inspect, parked, stream, transports, workers,
+};
 
 /// Where the API is.
 pub(crate) const PREFIX: &str = "/api/v1";
@@ -80,6 +82,7 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(effects::list))
         .routes(routes!(effects::retry))
         .routes(routes!(effects::discard))
+        .routes(routes!(transports::list))
         .routes(routes!(parked::list))
         .routes(routes!(parked::get))
         .routes(routes!(parked::replay))

@@ -89,6 +89,8 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         verb: Parked,
     },
+    /// Wait until a transport that is not in use any more has nothing left to do, through the API.
+    Drain(Drain),
 }
 
 /// `run`.
@@ -487,6 +489,39 @@ pub(crate) enum Effects {
         #[arg(long)]
         reason: String,
     },
+}
+
+/// `drain`.
+#[derive(Debug, Args)]
+pub(crate) struct Drain {
+    /// Which transport.
+    #[arg(long, value_enum)]
+    pub(crate) transport: Carrier,
+    /// Say what is left, and end at once.
+    #[arg(long)]
+    pub(crate) once: bool,
+}
+
+/// How work reaches workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Carrier {
+    /// Within one process.
+    Embedded,
+    /// By the database.
+    Postgres,
+    /// By RabbitMQ.
+    Rabbitmq,
+}
+
+impl Carrier {
+    /// Its name in the configuration and in the API.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Postgres => "postgres",
+            Self::Rabbitmq => "rabbitmq",
+        }
+    }
 }
 
 /// `parked`.

@@ -4,10 +4,14 @@ mod http;
 mod show;
 mod submit;
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::Setting;
-use super::arguments::{Effects, Execution, Id, Limit, Parked, Queue, Stream, Worker, WorkerVerb};
+use super::arguments::{
+    Drain, Effects, Execution, Id, Limit, Parked, Queue, Stream, Worker, WorkerVerb,
+};
 use super::failure::{Code, Failure};
 use super::setup;
 use super::signals::Signals;
@@ -161,6 +165,42 @@ pub(crate) fn effects(verb: Effects, setting: &Setting) -> Result<Code, Failure>
                 let path = format!("effects/{}/discard", segment(&id));
                 one(client.post(&path, Some(&json!({ "reason": reason })))?)
             }
+        }
+    })
+}
+
+/// How often is asked what is left.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// `drain`.
+pub(crate) fn drain(asked: Drain, setting: &Setting) -> Result<Code, Failure> {
+    let client = Client::new(&setting.config)?;
+    let format = setting.format;
+    interruptible(move || {
+        let name = asked.transport.name();
+        let mut told = None;
+        loop {
+            let all = client.get("transports")?;
+            let found = show::items(&all).iter().find(|item| item["name"] == name);
+            let row = found.cloned().unwrap_or_default();
+            let left = row["executions"].as_u64().ok_or_else(|| {
+                Failure::environment("the API does not say what is left; it is of another version")
+            })?;
+            if left == 0 || asked.once {
+                let ended = done(&format.render(&row, || show::transport(&row)))?;
+                return Ok(if left == 0 { ended } else { Code::NotCompleted });
+            }
+            if row["in_use"] == true {
+                return Err(Failure::usage(format!(
+                    "new work is still submitted by {name}, so it would never be drained; give the \
+                     processes another `transport` first, or ask --once"
+                )));
+            }
+            if told.replace(left) != Some(left) {
+                eprintln!("steadfast: {left} executions are left on {name}");
+            }
+            #[expect(clippy::disallowed_methods, reason = "a client waits in real time")]
+            std::thread::sleep(LOOK);
         }
     })
 }

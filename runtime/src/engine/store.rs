@@ -14,7 +14,7 @@ use steadfast_core::worker::Worker;
 use steadfast_core::workflow::{Run, Visit};
 use steadfast_core::{
     ActionRef, DefinitionHash, ExecutionId, QueueKey, Runtime, Span, Status, TaskKey, Timestamp,
-    WorkerId, WorkerName,
+    Transport, WorkerId, WorkerName,
 };
 use steadfast_embedded::{EmbeddedStore, EmbeddedTransaction};
 use steadfast_postgres::{PostgresStore, PostgresTransaction};
@@ -244,6 +244,10 @@ impl Query for AnyStore {
 
     async fn workers(&self) -> Load<Vec<(Worker, u32)>> {
         each!(self, it => Query::workers(it).await)
+    }
+
+    async fn count_by_transport(&self) -> Load<Vec<(Transport, u64)>> {
+        each!(self, it => Query::count_by_transport(it).await)
     }
 
     async fn count_by_status(&self) -> Load<Vec<(Status, u64)>> {

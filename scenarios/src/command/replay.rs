@@ -7,7 +7,7 @@ use clap::Args;
 use steadfast_scenarios::{Scenario, library, timeline};
 use steadfast_sim::{Case, Outcome, Report, Settings, about, log_line};
 
-use super::{BadUsage, End, named, planted, replay_of_case, say, seed, write};
+use super::{BadUsage, Carrier, End, named, planted, replay_of_case, say, seed, write};
 
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
@@ -30,11 +30,14 @@ pub(crate) struct Replay {
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Replay an exported case.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["scenario", "seed", "planted"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["scenario", "seed", "planted", "transport"])]
     case: Option<PathBuf>,
     /// A bug to have, by its name.
     #[arg(long, value_name = "MUTANT")]
     planted: Option<String>,
+    /// How work is carried, wherever a story leaves that to its seed.
+    #[arg(long, value_enum)]
+    transport: Option<Carrier>,
     /// Tell every fault, and how often each law judged.
     #[arg(long)]
     verbose: bool,
@@ -77,15 +80,17 @@ impl Replay {
             let case = read_case(file)?;
             let scenario = named(&case.scenario).map_err(|BadUsage(w)| in_file(file, &w))?;
             let planted = case.mutant().map(|mutant| mutant.name);
-            let seed = case.seed;
+            let (seed, transport) = (case.seed, case.transport);
             let case = Some(Arc::new(case));
-            return Ok((scenario, seed, Settings { planted, case, ..Settings::default() }));
+            let settings = Settings { planted, transport, case, ..Settings::default() };
+            return Ok((scenario, seed, settings));
         }
         let (Some(name), Some(seed)) = (&self.scenario, self.seed) else {
             return Err(BadUsage("name a scenario and a seed, or a --case".into()));
         };
         let planted = planted(self.planted.as_deref())?;
-        Ok((named(name)?, seed, Settings { planted, ..Settings::default() }))
+        let transport = self.transport.map(Into::into);
+        Ok((named(name)?, seed, Settings { planted, transport, ..Settings::default() }))
     }
 
     /// The events to print, and a complaint if a filter matches none.

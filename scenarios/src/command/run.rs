@@ -10,7 +10,7 @@ use serde::Serialize;
 use steadfast_scenarios::{Scenario, Seeds, Tally, jobs_by_default, sweep_and_tell};
 use steadfast_sim::{Settings, replay_command, wall_clock};
 
-use super::{BadUsage, End, Output, chosen, planted, say, say_json, seeds};
+use super::{BadUsage, Carrier, End, Output, chosen, planted, say, say_json, seeds};
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
@@ -25,6 +25,9 @@ pub(crate) struct Run {
     /// A bug to have, by its name.
     #[arg(long, value_name = "MUTANT")]
     planted: Option<String>,
+    /// How work is carried, wherever a story leaves that to its seed.
+    #[arg(long, value_enum)]
+    transport: Option<Carrier>,
     /// How to write the result.
     #[arg(short, long, value_enum, default_value = "table")]
     output: Output,
@@ -61,8 +64,11 @@ impl Run {
         if jobs == 0 {
             return Err(BadUsage("--jobs 0 would run nothing; give at least 1".into()));
         }
-        let settings =
-            Settings { planted: planted(self.planted.as_deref())?, ..Settings::default() };
+        let settings = Settings {
+            planted: planted(self.planted.as_deref())?,
+            transport: self.transport.map(Into::into),
+            ..Settings::default()
+        };
         let mut rows = Vec::new();
         for scenario in chosen(&self.scenarios)? {
             let progress = Progress::of(scenario.name, &self.seeds);
@@ -71,7 +77,7 @@ impl Run {
             if let Some((_, report)) = &tally.first_report {
                 eprint!("{report}");
             }
-            let row = row(scenario, tally, settings.planted);
+            let row = row(scenario, tally, &settings);
             if self.output == Output::Table {
                 say(&line(&row));
             }
@@ -115,13 +121,15 @@ impl Progress {
     }
 }
 
-fn row(scenario: &Scenario, tally: Tally, planted: Option<&str>) -> Row {
-    let planted = planted.map_or_else(String::new, |mutant| format!(" --planted {mutant}"));
+fn row(scenario: &Scenario, tally: Tally, settings: &Settings) -> Row {
+    let planted = settings.planted.map(|mutant| format!(" --planted {mutant}"));
+    let transport = settings.transport.map(|transport| format!(" --transport {transport}"));
+    let asked = planted.unwrap_or_default() + &transport.unwrap_or_default();
     let falls = tally.broken.iter().map(|broken| Fall {
         law: broken.law,
         seed: broken.seed,
         step: broken.step,
-        replay: replay_command(scenario.name, broken.seed) + &planted,
+        replay: replay_command(scenario.name, broken.seed) + &asked,
     });
     Row {
         name: scenario.name,

@@ -31,6 +31,7 @@ pub const GROUNDS: &[(&str, &str)] = &[
     ("queue_timeout_not_armed", "waiting_has_an_end"),
     ("failed_attempt_read_as_terminal", "runs_that_begin_again"),
     ("children_query_lacks_abandoned", "every_end_moves_its_run_on"),
+    ("other_transports_work_is_left", "the_transport_changes"),
     ("dispatch_to_the_first_worker", "equal_workers_have_equal_shares"),
     ("beat_does_not_restore_active", "a_late_beat_is_enough"),
     ("cancel_does_not_reach_children", "a_cancelled_run_stops_its_children"),

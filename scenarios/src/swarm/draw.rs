@@ -15,7 +15,9 @@ use crate::stage::{EFFECT_RETRY, TRANSPORTS, one_of};
 /// Draws a plan, and says what was drawn.
 pub(crate) fn plan(world: &World) -> Plan {
     let witnesses = world.stream("witnesses").per_mille(500);
-    let fleet = FleetPlan { witnesses, ..fleet(&mut world.stream("fleet")) };
+    let fleet = fleet(&mut world.stream("fleet"));
+    let transport = world.transport(fleet.transport);
+    let fleet = FleetPlan { witnesses, transport, ..fleet };
     let families = families(&mut world.stream("families"));
     let first_act_ms = world.stream("length").within(4_000..=9_000);
     let workload = workload(&mut world.stream("workload"), &families, first_act_ms);

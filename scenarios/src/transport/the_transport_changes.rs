@@ -1,6 +1,6 @@
 //! Work is submitted under one transport and is under way when every process is restarted with
-//! another. What was submitted before is carried as it was submitted, what comes after is carried
-//! the new way, and both end. Nothing is stranded, and nothing changes its carrier under way.
+//! another. What was submitted before still says how it was submitted, what comes after says the new
+//! way, and both end: whoever serves the new transport takes what the old one has left.
 
 use crate::prelude::*;
 
@@ -12,11 +12,16 @@ pub(crate) const SCENARIO: Scenario = Scenario {
     tell: |world| Box::pin(tell(world)),
 };
 
+/// From what to what.
+const CHANGES: &[(Transport, Transport)] = &[
+    (Transport::Rabbitmq, Transport::Postgres),
+    (Transport::Postgres, Transport::Rabbitmq),
+    (Transport::Embedded, Transport::Postgres),
+    (Transport::Postgres, Transport::Embedded),
+];
+
 async fn tell(world: World) {
-    let (before, after) = in_turn(
-        &world,
-        &[(Transport::Embedded, Transport::Postgres), (Transport::Postgres, Transport::Embedded)],
-    );
+    let (before, after) = in_turn(&world, CHANGES);
     let deployment = Stage::of(&world).carried_by(before).open();
     let old = deployment.enqueue("flow.chain", json!({})).await;
     let older = deployment.enqueue("sim.pair", takes(400)).await;

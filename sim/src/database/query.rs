@@ -8,7 +8,7 @@ use steadfast_core::effect::Effect;
 use steadfast_core::execution::Execution;
 use steadfast_core::worker::Worker;
 use steadfast_core::workflow::{Run, Visit};
-use steadfast_core::{ActionRef, DefinitionHash, ExecutionId, Status};
+use steadfast_core::{ActionRef, DefinitionHash, ExecutionId, Status, Transport};
 use steadfast_services::port::{
     EffectCount, EffectFilter, ExecutionFilter, ExecutionView, Load, Query, QueueView, StoreError,
     TaskView,
@@ -138,6 +138,18 @@ impl Query for SimStore {
                 (worker.clone(), of.map_or(0, |(_, count)| *count))
             };
             state.rows.workers.values().map(load).collect()
+        })
+        .await
+    }
+
+    async fn count_by_transport(&self) -> Load<Vec<(Transport, u64)>> {
+        self.ask(|state| {
+            let mut counts = BTreeMap::new();
+            let live = Status::ALL.iter().filter(|status| !status.is_terminal());
+            for row in live.flat_map(|status| state.rows.executions.in_status(*status)) {
+                *counts.entry(row.transport).or_default() += 1;
+            }
+            counts.into_iter().collect()
         })
         .await
     }

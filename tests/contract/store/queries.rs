@@ -130,6 +130,8 @@ pub(crate) async fn queues_workers_and_counts<S: Full>(store: S) {
     let counts = store.count_by_status().await.unwrap();
     assert_eq!(counts.len(), Status::ALL.len());
     assert!(counts.contains(&(Status::Queued, 2)) && counts.contains(&(Status::Failed, 0)));
+    let live = rows.iter().filter(|row| !row.status.is_terminal()).count() as u64;
+    assert_eq!(store.count_by_transport().await, Ok(vec![(rows[0].transport, live)]));
 }
 
 pub(crate) async fn definitions_and_notes<S: Full>(store: S) {

@@ -75,8 +75,8 @@ pub(super) const LATER: &[Mutant] = &[
     },
     Mutant {
         name: "transport_read_from_config",
-        statement: "Dispatch uses the transport configured now instead of the one pinned in the \
-            row.",
+        statement: "A submission or a retry is counted for the transport configured now instead of \
+            the one pinned in the row.",
         law: S26,
         also: &[],
         due: Due::Later("No service drains a transport yet."),

@@ -98,6 +98,14 @@ pub(super) const LIVENESS: &[Mutant] = &[
         due: Due::Now,
     },
     Mutant {
+        name: "other_transports_work_is_left",
+        statement: "Workers that come for their work leave what was submitted while work was still \
+            assigned, although nobody assigns it any more.",
+        law: L4,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
         name: "dispatch_to_the_first_worker",
         statement: "Work goes to the first eligible worker by name, whatever it already runs.",
         law: L6,

@@ -10,7 +10,7 @@ use steadfast_core::execution::Execution;
 use steadfast_core::queue::Queue;
 use steadfast_core::worker::Worker;
 use steadfast_core::workflow::{Run, Visit};
-use steadfast_core::{ActionRef, DefinitionHash, ExecutionId, Status, Timestamp};
+use steadfast_core::{ActionRef, DefinitionHash, ExecutionId, Status, Timestamp, Transport};
 
 use super::store::Load;
 
@@ -134,6 +134,10 @@ pub trait Query: Clone + Send + Sync + 'static {
 
     /// How many effects are not over.
     fn open_effects(&self) -> impl Future<Output = Load<Vec<EffectCount>>> + Send;
+
+    /// How many executions that are not over were submitted under each transport; those that have
+    /// none are missing.
+    fn count_by_transport(&self) -> impl Future<Output = Load<Vec<(Transport, u64)>>> + Send;
 
     /// A pinned definition, as JSON.
     fn definition(

@@ -143,6 +143,15 @@ pub(super) fn effects(value: &Value) -> String {
     text
 }
 
+/// A transport.
+pub(super) fn transport(value: &Value) -> String {
+    let mut table = Table::of_pairs();
+    for name in ["name", "in_use", "executions"] {
+        table.row([name.to_owned(), cell(value, name)]);
+    }
+    table.render()
+}
+
 /// Messages that were put aside.
 pub(super) fn parked(value: &Value) -> String {
     let columns = [
