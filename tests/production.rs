@@ -36,6 +36,8 @@ mod notified;
 mod operations;
 #[path = "production/parked.rs"]
 mod parked;
+#[path = "production/probes.rs"]
+mod probes;
 #[path = "support/mod.rs"]
 mod program;
 #[path = "production/start.rs"]

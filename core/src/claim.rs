@@ -67,6 +67,9 @@ pub fn claim(
     if row.state == WorkerState::Draining && unit.is_planted("drain_keeps_claiming") {
         row.state = WorkerState::Active;
     }
+    if !row.healthy && unit.is_planted("unhealthy_worker_keeps_getting_work") {
+        row.healthy = true;
+    }
     let ready = |e: &&Execution| e.status == Status::Ready && may_take(unit, &row, e);
     let ids: Vec<ExecutionId> =
         unit.executions().filter(ready).take(permits as usize).map(|e| e.id).collect();

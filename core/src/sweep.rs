@@ -3,6 +3,8 @@
 
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use crate::execution::{Cause, Ending, Execution, ExecutionInput, Refusal};
 use crate::id::{ExecutionId, FencingToken, WorkerId, WorkerName};
 use crate::status::Status;
@@ -139,6 +141,38 @@ pub fn check_workers(unit: &mut Unit) -> Vec<WorkerName> {
         }
     }
     died
+}
+
+/// What somebody heard who asked a worker process whether it moves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heard {
+    /// The process that was asked.
+    pub worker: WorkerId,
+    /// Whether it moves.
+    pub moves: bool,
+}
+
+/// Marks loaded workers as hung, or as healthy again. It is no word about their lives, nor about what
+/// they have: only about what they may be given. Those that changed.
+pub fn heed_probes(unit: &mut Unit, heard: &[Heard]) -> Vec<Heard> {
+    let mut changed = Vec::new();
+    for Heard { worker, moves } in heard {
+        if *moves && unit.is_planted("recovered_worker_stays_unhealthy") {
+            continue;
+        }
+        let probed = WorkerInput::Probed(worker.incarnation, *moves);
+        if tell_worker(unit, &worker.name, &probed).is_err() {
+            continue;
+        }
+        changed.push(Heard { worker: worker.clone(), moves: *moves });
+        if !*moves
+            && unit.is_planted("probe_failure_taken_for_death")
+            && let Some(row) = unit.workers.edit(&worker.name)
+        {
+            row.state = WorkerState::Dead;
+        }
+    }
+    changed
 }
 
 /// Tells a loaded worker something.

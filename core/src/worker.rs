@@ -27,7 +27,7 @@ pub struct Worker {
     pub state: WorkerState,
     /// An operator wants it to take nothing new.
     pub cordoned: bool,
-    /// Whether its last probe was answered; a worker that beats but hangs is not eligible.
+    /// Whether it moved when it was last asked; a worker that beats but hangs is not eligible.
     pub healthy: bool,
     /// What it can run. Shared, since it stays as it is for the life of an incarnation, and every
     /// decision about the fleet reads every worker.
@@ -93,8 +93,8 @@ pub enum WorkerInput {
     Leave(Incarnation),
     /// An operator's switch.
     Cordon(bool),
-    /// A probe was answered or not.
-    Probed(bool),
+    /// Somebody asked this process whether it moves, and it does, or it does not.
+    Probed(Incarnation, bool),
 }
 
 impl WorkerInput {
@@ -112,7 +112,7 @@ impl WorkerInput {
             | Self::Expire(_)
             | Self::AskToDrain
             | Self::Cordon(_)
-            | Self::Probed(_) => None,
+            | Self::Probed(..) => None,
         }
     }
 }
@@ -226,7 +226,10 @@ impl Worker {
                 Ok(())
             }
             WorkerInput::Cordon(cordoned) => Self::switch(&mut self.cordoned, *cordoned),
-            WorkerInput::Probed(answered) => Self::switch(&mut self.healthy, *answered),
+            WorkerInput::Probed(incarnation, moves) => {
+                self.check(*incarnation)?;
+                Self::switch(&mut self.healthy, *moves)
+            }
         }
     }
 

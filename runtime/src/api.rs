@@ -34,7 +34,7 @@ use tower_http::trace::TraceLayer;
 pub use auth::{BadTokenHash, OpenToAll, Role, Token, check_listen};
 pub(crate) use model::{rfc3339, without_text};
 pub use problem::{FieldError, MEDIA_TYPE, Problem, ProblemKind};
-pub use server::serve;
+pub use server::{serve, serve_probes};
 pub use waiting::wait_on;
 
 use crate::engine::Engine;
@@ -92,10 +92,27 @@ struct Shared {
     metrics: Metrics,
     streams: Arc<Semaphore>,
     closing: CancellationToken,
-    document: String,
+    /// None where there is no API, only what probes ask for.
+    document: Option<String>,
 }
 
 impl ApiState {
+    fn new(
+        engine: Engine,
+        options: ApiOptions,
+        closing: CancellationToken,
+        document: Option<String>,
+    ) -> Self {
+        Self(Arc::new(Shared {
+            metrics: Metrics::default(),
+            streams: Arc::new(Semaphore::new(options.max_streams)),
+            engine,
+            options,
+            closing,
+            document,
+        }))
+    }
+
     pub(crate) fn engine(&self) -> &Engine {
         &self.0.engine
     }
@@ -119,7 +136,12 @@ impl ApiState {
 
     /// The OpenAPI document.
     pub(crate) fn document(&self) -> &str {
-        &self.0.document
+        self.0.document.as_deref().unwrap_or_default()
+    }
+
+    /// Whether this answers for a process without an API.
+    pub(crate) fn is_probed(&self) -> bool {
+        self.0.document.is_none()
     }
 }
 
@@ -131,15 +153,19 @@ pub fn router(engine: Engine, options: ApiOptions) -> Router {
 /// The API, whose streams end when `closing` is cancelled.
 fn router_until(engine: Engine, options: ApiOptions, closing: CancellationToken) -> Router {
     let (routes, document) = openapi::routes().split_for_parts();
-    let state = ApiState(Arc::new(Shared {
-        metrics: Metrics::default(),
-        streams: Arc::new(Semaphore::new(options.max_streams)),
-        // The document is made of texts, so it is JSON.
-        document: openapi::finish(document).to_json().unwrap_or_default(),
-        engine,
-        options,
-        closing,
-    }));
+    // The document is made of texts, so it is JSON.
+    let document = openapi::finish(document).to_json().unwrap_or_default();
+    guarded(routes, ApiState::new(engine, options, closing, Some(document)))
+}
+
+/// What a process answers that has no API: how it is, and its metrics.
+fn probes_until(engine: Engine, options: ApiOptions, closing: CancellationToken) -> Router {
+    let (routes, _) = openapi::watched().split_for_parts();
+    let routes = routes.route(crate::engine::probe::PATH, axum::routing::get(health::worker));
+    guarded(routes, ApiState::new(engine, options, closing, None))
+}
+
+fn guarded(routes: Router<ApiState>, state: ApiState) -> Router {
     routes
         .fallback(guard::nothing_here)
         .method_not_allowed_fallback(guard::no_such_method)

@@ -7,6 +7,7 @@ mod dev;
 mod doctor;
 mod failure;
 mod pack;
+mod probes;
 mod production;
 mod run;
 mod setup;

@@ -26,6 +26,7 @@ use steadfast_runtime::core::{Backoff, RetryPolicy, Span};
 use steadfast_runtime::effects::address_problem;
 use steadfast_runtime::packs::PolicyDefaults;
 use steadfast_runtime::{Durability, EffectOptions, JournalOptions, Options, Webhook};
+use steadfast_services::port::Probing;
 
 pub(crate) use environment::Environment;
 pub(crate) use layers::Flag;
@@ -101,6 +102,8 @@ pub(crate) struct Executor {
     pub(crate) batch_size: usize,
     /// How long what is over is kept.
     pub(crate) retention: Span,
+    /// Where it answers probes, if anywhere.
+    pub(crate) probe_listen: Option<String>,
 }
 
 /// The section `worker`.
@@ -114,6 +117,11 @@ pub(crate) struct Worker {
     pub(crate) kill_grace: Duration,
     pub(crate) max_result_bytes: usize,
     pub(crate) labels: BTreeMap<String, String>,
+    /// Where it answers probes, if anywhere.
+    pub(crate) probe_listen: Option<String>,
+    /// Where executors find that, if not there.
+    pub(crate) probe_address: Option<String>,
+    pub(crate) probing: Probing,
 }
 
 /// The section `queue`.
@@ -253,17 +261,9 @@ impl Config {
                 retention: Span::from_secs(
                     layers.whole("executor.retention_days").saturating_mul(86_400),
                 ),
+                probe_listen: layers.text("executor.probe_listen"),
             },
-            worker: Worker {
-                name: layers.text("worker.name"),
-                capacity: layers.count("worker.capacity"),
-                lease_renew_interval: layers.span("worker.lease_renew_interval"),
-                lease: layers.span("worker.lease_seconds"),
-                shutdown_timeout: layers.span("worker.shutdown_timeout"),
-                kill_grace: layers.span("worker.kill_grace").into(),
-                max_result_bytes: layers.size("worker.max_result_bytes"),
-                labels: layers.labels("worker.selector_labels"),
-            },
+            worker: Worker::typed(layers),
             queue: Queue {
                 max_queue_length: layers.whole("queue.max_queue_length"),
                 queue_timeout: Some(layers.span("queue.queue_timeout_seconds"))
@@ -315,6 +315,7 @@ impl Config {
             worker_name: self.worker.name.clone().unwrap_or_else(|| "local".to_owned()),
             capacity: self.worker.capacity.unwrap_or_else(usual_capacity),
             labels: self.worker.labels.clone(),
+            probing: self.worker.probing,
             renew_interval: self.worker.lease_renew_interval,
             shutdown_timeout: self.worker.shutdown_timeout,
             kill_grace: self.worker.kill_grace,
@@ -322,6 +323,27 @@ impl Config {
             journal: self.journal.clone(),
             logs_kept: self.executor.retention,
             ..Options::default()
+        }
+    }
+}
+
+impl Worker {
+    fn typed(layers: &Layers) -> Self {
+        Self {
+            name: layers.text("worker.name"),
+            capacity: layers.count("worker.capacity"),
+            lease_renew_interval: layers.span("worker.lease_renew_interval"),
+            lease: layers.span("worker.lease_seconds"),
+            shutdown_timeout: layers.span("worker.shutdown_timeout"),
+            kill_grace: layers.span("worker.kill_grace").into(),
+            max_result_bytes: layers.size("worker.max_result_bytes"),
+            labels: layers.labels("worker.selector_labels"),
+            probe_listen: layers.text("worker.probe_listen"),
+            probe_address: layers.text("worker.probe_address"),
+            probing: Probing {
+                interval: layers.span("worker.probe_interval"),
+                staleness: layers.span("worker.probe_staleness"),
+            },
         }
     }
 }

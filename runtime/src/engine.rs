@@ -13,6 +13,7 @@ mod measures;
 mod notices;
 mod notified;
 mod paired;
+pub(crate) mod probe;
 mod runner;
 mod store;
 mod witness;
@@ -35,12 +36,13 @@ use steadfast_packs::{Catalog, Definition, PrepareError, prepare};
 use steadfast_runner::LogStore;
 use steadfast_services::assembly::Doors;
 use steadfast_services::batcher::Stopped;
+use steadfast_services::port::Runner as _;
 use steadfast_services::port::{
     Broker, Env, ExecutionView, Query, Settle, StoreError, Subscription, Topic,
 };
 use steadfast_services::service::control::{self, QueueChange};
 use steadfast_services::service::submit::SubmitError;
-use steadfast_services::service::work::StopSignals;
+use steadfast_services::service::work::{Condition, Progress, StopSignals};
 use tokio::task::JoinHandle;
 
 use crate::effects::EffectProblem;
@@ -63,6 +65,7 @@ struct Inner {
     doors: Doors,
     runner: ActionRunner,
     has_worker: bool,
+    progress: Progress,
     worker: StopSignals,
     worker_task: std::sync::Mutex<Option<JoinHandle<()>>>,
 }
@@ -432,6 +435,15 @@ impl Engine {
         if let Err(error) = self.0.env.store().close().await {
             tracing::warn!(%error, "the store was not closed in good order");
         }
+    }
+
+    /// How the worker of this process is: which process it is registered as, and what of it does not
+    /// move. `None` if this process has no worker.
+    #[must_use]
+    pub fn worker_condition(&self) -> Option<Condition> {
+        let Inner { env, runner, progress, has_worker, .. } = &*self.0;
+        let judge = || progress.judge(env.now(), env.probing().staleness, runner.at_it_for());
+        has_worker.then(judge)
     }
 
     /// Returns when this process can be given work: when its worker has registered, if it has one.

@@ -144,7 +144,7 @@ pub const FAILURES: &[(&str, Covered)] = &[
     ("F62", By(&["cancel_meets_the_end", "stands_still_beyond_its_lease"])),
     ("F63", Due(GROUPS_ARE_DUE)),
     ("F64", By(&["every_window", "two_sweepers"])),
-    ("F65", By(&["alive_is_not_moving"])),
+    ("F65", By(&["alive_is_not_moving", "a_worker_that_beats_and_hangs"])),
     ("F66", By(&["a_leaf_does_not_close_its_run"])),
     ("F67", By(&["a_lap_is_a_new_visit"])),
 ];

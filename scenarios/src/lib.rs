@@ -99,6 +99,7 @@ pub static SCENARIOS: &[Scenario] = &[
     worker::a_beat_that_comes_late::SCENARIO,
     worker::a_witness_speaks::SCENARIO,
     worker::a_witness_speaks_late::SCENARIO,
+    worker::a_worker_that_beats_and_hangs::SCENARIO,
     worker::clocks_apart::SCENARIO,
     worker::cut_off_beyond_its_lease::SCENARIO,
     worker::drain_meets_new_work::SCENARIO,

@@ -9,8 +9,9 @@ pub(crate) use steadfast_core::{ExecutionId, Status, Transport};
 pub(crate) use steadfast_services::port::Counter;
 pub(crate) use steadfast_services::service::control::QueueChange;
 pub(crate) use steadfast_sim::{
-    Deployment, Node, Peer, Strike, World, began, began_step, begin, call, commit, delivery, ended,
-    finished, is, kinds, load, publish, settle, struck, worker_is, write,
+    Deployment, Event, Node, Peer, Strike, World, began, began_step, begin, call, commit,
+    committed, delivery, ended, finished, is, kinds, load, publish, settle, struck, worker_is,
+    write,
 };
 
 pub(crate) use crate::Scenario;

@@ -3,6 +3,7 @@
 pub(crate) mod a_beat_that_comes_late;
 pub(crate) mod a_witness_speaks;
 pub(crate) mod a_witness_speaks_late;
+pub(crate) mod a_worker_that_beats_and_hangs;
 pub(crate) mod clocks_apart;
 pub(crate) mod cut_off_beyond_its_lease;
 pub(crate) mod drain_meets_new_work;

@@ -12,10 +12,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use steadfast_core::claim::Assignment;
 use steadfast_core::execution::Ending;
-use steadfast_core::{Runtime, WorkerId};
+use steadfast_core::{Runtime, Span, WorkerId};
 use steadfast_services::port::{Ended, Runner};
 use tokio_util::sync::CancellationToken;
 
+use crate::hang::Starts;
 use crate::library::Library;
 use crate::process::Process;
 
@@ -24,13 +25,18 @@ use crate::process::Process;
 pub struct SimRunner {
     me: Process,
     library: Arc<Library>,
+    starts: Starts,
 }
 
 impl SimRunner {
     /// For the worker that is this process.
     #[must_use]
     pub fn new(me: Process, library: Arc<Library>) -> Self {
-        Self { me, library }
+        Self { me, library, starts: Starts::default() }
+    }
+
+    pub(crate) fn starts(&self) -> Starts {
+        self.starts.clone()
     }
 
     fn tell_witness(&self, serving: Option<WorkerId>) {
@@ -57,6 +63,10 @@ impl Runner for SimRunner {
         self.tell_witness(None);
     }
 
+    fn at_it_for(&self) -> Span {
+        self.starts.oldest(self.me.clock())
+    }
+
     async fn run(
         &self,
         assignment: Assignment,
@@ -65,6 +75,15 @@ impl Runner for SimRunner {
     ) -> Ended {
         let me = &self.me;
         me.stay_dead().await;
+        let timeout = assignment.policy.timeout.map(Duration::from);
+        // The time that an attempt may take is that of its start as well: others go by it.
+        let took = me.start_action(&self.starts).await;
+        let too_late = timeout.is_some_and(|timeout| took >= timeout);
+        if stop.is_cancelled() || too_late {
+            let ending = if too_late { Ending::TimedOut } else { Ending::Cancelled };
+            let error = Some(String::from("it was over before it began"));
+            return Ended { ending, result: Value::Null, error };
+        }
         let deaf = Duration::from_millis(number(&parameters, "deaf_ms"));
         let world = me.world();
         world.action_begins(me.node(), &assignment, !deaf.is_zero());
@@ -80,8 +99,8 @@ impl Runner for SimRunner {
             }
         };
         let timeout = async {
-            match assignment.policy.timeout {
-                Some(span) => me.wait(span.into()).await,
+            match timeout {
+                Some(timeout) => me.wait(timeout - took).await,
                 None => std::future::pending().await,
             }
         };

@@ -118,6 +118,9 @@ impl World {
                 deployment.ask_to_change(action, QueueChange::Pause(true));
             }
             Disturb::Cordon { node: name, .. } => deployment.ask_to_cordon(name, true),
+            Disturb::Hang { node: name, goes_on_asking, .. } => {
+                node(name).into_iter().for_each(|n| self.hang(n, *goes_on_asking));
+            }
             Disturb::Reconfigure { node: name, batch_size, sweep_interval_ms, half_lease } => {
                 if let Some(node) = node(name) {
                     let interval = Span::from_millis(*sweep_interval_ms);
@@ -146,6 +149,9 @@ impl World {
             Disturb::StoreDown { .. } => self.set_store_down(false),
             Disturb::BrokerDown { .. } => self.set_broker_down(false),
             Disturb::Cordon { node: name, .. } => deployment.ask_to_cordon(name, false),
+            Disturb::Hang { node: name, .. } => {
+                node(name).into_iter().for_each(|n| self.unhang(n));
+            }
             Disturb::PauseQueue { action, .. } => {
                 deployment.ask_to_change(action, QueueChange::Pause(false));
             }
@@ -174,6 +180,7 @@ impl World {
         for node in self.nodes() {
             self.resume(node);
             self.heal(node);
+            self.unhang(node);
             self.set_clock(node, 0);
             self.restart(node);
         }

@@ -222,6 +222,7 @@ const OTHER_WORDS: &[&str] = &[
     "deliver",
     "settle",
     "subscribe",
+    "probe",
     "kill",
     "lose_host",
     "pause",
@@ -235,6 +236,7 @@ const OTHER_WORDS: &[&str] = &[
     "limit",
     "pause_queue",
     "drain",
+    "hang",
 ];
 
 /// The points of a case that a run did not reach, as a sentence.

@@ -32,6 +32,8 @@ pub enum Site {
     Settle,
     /// A subscription.
     Subscribe,
+    /// A question whether a worker moves.
+    Probe,
     /// A receiver outside is called.
     Call,
 }
@@ -49,6 +51,7 @@ impl Site {
             Self::Deliver => "delivery",
             Self::Settle => "settle",
             Self::Subscribe => "subscribe",
+            Self::Probe => "probe",
             Self::Call => "call",
         }
     }

@@ -11,12 +11,12 @@ use steadfast_core::submit::Submission;
 use steadfast_core::worker::WorkerInput;
 use steadfast_core::{ActionRef, ExecutionId, Span, Transport, WorkerName};
 use steadfast_services::assembly::{Doors, open_doors, start_executor};
-use steadfast_services::port::Runner;
+use steadfast_services::port::{PROBE_LABEL, Runner};
 use steadfast_services::service::control::{self, QueueChange};
 use steadfast_services::service::effects::{self, Place};
 use steadfast_services::service::heartbeat::Introduction;
 use steadfast_services::service::retention;
-use steadfast_services::service::work::{StopSignals, WorkerConfig, work};
+use steadfast_services::service::work::{Progress, StopSignals, WorkerConfig, work};
 use tokio_util::sync::CancellationToken;
 
 use crate::actions::SimRunner;
@@ -185,11 +185,14 @@ fn start_worker_node(
     let node = world.node(name, move |me| {
         let env = SimEnv::new(me.clone(), posts.terms(me.node(), &fleet), Arc::clone(&library));
         let runner = SimRunner::new(me.clone(), Arc::clone(&library));
+        let progress = Progress::default();
+        me.answer_probes(progress.clone(), runner.starts());
         let config = WorkerConfig {
+            progress,
             introduction: Introduction {
                 name: worker.clone(),
                 runtimes: runner.runtimes(),
-                labels: BTreeMap::new(),
+                labels: [(PROBE_LABEL.to_owned(), me.probe_address())].into(),
                 capacity: fleet.capacity,
             },
             renew_interval: fleet.renew_interval.min(env.lease_share()),

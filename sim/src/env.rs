@@ -12,10 +12,11 @@ use steadfast_core::settings::Settings;
 use steadfast_core::{DefinitionHash, Span, Timestamp, Transport};
 use steadfast_services::alarm::Alarm;
 use steadfast_services::journal::Journal;
-use steadfast_services::port::{Counter, Env, StoreError, Workflow};
+use steadfast_services::port::{Answer, Counter, Env, Probing, StoreError, Workflow};
 
 use crate::broker::SimBroker;
 use crate::database::SimStore;
+use crate::hang::PROBING;
 use crate::library::Library;
 use crate::process::Process;
 use crate::receiver::SimCourier;
@@ -114,6 +115,14 @@ impl Env for SimEnv {
 
     fn batch_size(&self) -> usize {
         self.0.terms.batch_size
+    }
+
+    fn probing(&self) -> Probing {
+        PROBING
+    }
+
+    async fn probe(&self, address: &str, patience: Span) -> Answer {
+        self.0.me.probe(address, patience.into()).await
     }
 
     fn now(&self) -> Timestamp {

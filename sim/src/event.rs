@@ -138,6 +138,10 @@ pub mod kinds {
     pub static CUT: Kind = Kind::new("cut", &["peer"]);
     /// A node reaches everything again.
     pub static HEALED: Kind = Kind::new("healed", &[]);
+    /// A worker beats and does nothing else.
+    pub static HANGS: Kind = Kind::new("hangs", &[]);
+    /// A worker that hung moves again.
+    pub static MOVES: Kind = Kind::new("moves", &[]);
     /// A node's clock was set ahead, or behind.
     pub static CLOCK_SET: Kind = Kind::new("clock_set", &["micros", "behind"]);
     /// A fault struck at a port.
@@ -210,6 +214,7 @@ pub mod kinds {
         "change queues",
         "tell worker",
         "testify",
+        "heed probes",
         "take effects",
         "settle effect",
         "control effect",

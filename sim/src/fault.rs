@@ -74,6 +74,10 @@ faults! {
         SubscribeFails = "subscribe_fails",
         /// The broker has taken some of the messages, and the connection is gone.
         PublishedInPart = "published_in_part",
+        /// A question whether a worker moves gets no answer.
+        ProbeLost = "probe_lost",
+        /// A worker that moves is heard to hang.
+        ProbeLies = "probe_lies",
         /// A receiver outside says that it cannot take it now.
         ReceiverFails = "receiver_fails",
         /// A receiver outside says that it will not take it.
@@ -119,6 +123,7 @@ impl Strike {
             ],
             Site::Settle => &[Self::Crash, Self::ChannelCloses, Self::SettleLost],
             Site::Subscribe => &[Self::Crash, Self::SubscribeFails],
+            Site::Probe => &[Self::Crash, Self::ProbeLost, Self::ProbeLies],
             Site::Call => &[
                 Self::Crash,
                 Self::ReceiverFails,
@@ -154,6 +159,7 @@ impl Strike {
             | Self::SettleLost
             | Self::SubscribeFails
             | Self::PublishedInPart => Family::Message,
+            Self::ProbeLost | Self::ProbeLies => Family::Hang,
             Self::ReceiverFails
             | Self::ReceiverRefuses
             | Self::ReceiverIsSlow
@@ -187,6 +193,8 @@ faults! {
         Action = "action",
         /// People cancel, pause and change limits.
         Operator = "operator",
+        /// Workers hang while they beat, and are misheard.
+        Hang = "hang",
         /// Those who are told of ends fail, refuse, or lose their answers.
         Receiver = "receiver",
     }
@@ -245,5 +253,9 @@ faults! {
         Drain = "drain",
         /// A sweep lets go of what ended a while ago.
         Retention = "retention",
+        /// A worker beats and does nothing else.
+        Hang = "hang",
+        /// A worker that hung moves again.
+        Unhang = "unhang",
     }
 }

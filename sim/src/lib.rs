@@ -28,6 +28,7 @@ mod env;
 mod event;
 mod fact;
 mod fault;
+mod hang;
 mod hash;
 mod journals;
 mod law;

@@ -15,6 +15,7 @@ use steadfast_core::worker::WorkerState;
 use steadfast_core::{Span, Status, Timestamp};
 
 use crate::deployment::{Deployment, Fleet};
+use crate::hang::PROBING;
 use crate::sync::lock;
 use crate::{Law, Node, SimTime, World};
 
@@ -176,6 +177,10 @@ fn grievances(
     }
     for name in up.keys() {
         let row = rows.workers.get(&name.as_str().into());
+        if row.is_some_and(|worker| worker.state == WorkerState::Active && !worker.healthy) {
+            let patience = PROBING.interval.times(2) + PROBING.staleness + SLACK + backlog;
+            add(LawId::L7, format!("{name} moves and is not believed"), patience);
+        }
         if row.is_none_or(|worker| worker.state != WorkerState::Active) {
             let patience = settings.lease + settings.lease + settings.drift + SLACK + SLACK;
             let state = row.map(|worker| worker.state);

@@ -249,6 +249,15 @@ pub enum Disturb {
         /// For how long.
         for_ms: u64,
     },
+    /// Let a worker hang while it beats.
+    Hang {
+        /// Whose.
+        node: String,
+        /// For how long.
+        for_ms: u64,
+        /// Whether it goes on asking for work that it does not start.
+        goes_on_asking: bool,
+    },
     /// Start a node again with another configuration than the others have.
     Reconfigure {
         /// Whose.
@@ -276,7 +285,8 @@ impl Disturb {
             | Self::StoreDown { for_ms }
             | Self::BrokerDown { for_ms }
             | Self::PauseQueue { for_ms, .. }
-            | Self::Cordon { for_ms, .. } => *for_ms,
+            | Self::Cordon { for_ms, .. }
+            | Self::Hang { for_ms, .. } => *for_ms,
             Self::StoreClock { .. }
             | Self::StoreRestart
             | Self::BrokerRestart

@@ -237,6 +237,19 @@ impl World {
         lock(&self.0.lives).get(&node).is_some_and(|life| life.state == State::Up)
     }
 
+    /// Which life of a node is under way; none if it has no process.
+    pub(crate) fn life_of(&self, node: Node) -> Option<u64> {
+        let lives = lock(&self.0.lives);
+        lives.get(&node).filter(|life| life.state != State::Down).map(|life| life.incarnation)
+    }
+
+    /// What the clock of a node shows.
+    pub(crate) fn clock_of(&self, node: Node) -> Timestamp {
+        let lives = lock(&self.0.lives);
+        let ahead = lives.get(&node).map_or(0, |l| l.host.clock_ahead.load(Ordering::Relaxed));
+        Timestamp::from_micros(self.epoch_micros().saturating_add_signed(ahead))
+    }
+
     /// Whether a node has no process.
     pub(crate) fn is_down(&self, node: Node) -> bool {
         lock(&self.0.lives).get(&node).is_none_or(|life| life.state == State::Down)

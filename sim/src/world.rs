@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use crate::chance::{Chance, Rates, Struck};
 use crate::chores::Chores;
 use crate::fault::{Fault, Strike};
+use crate::hang::Hangs;
 use crate::journals::Journals;
 use crate::law::{Law, WorldLaw};
 use crate::physical::Physical;
@@ -55,6 +56,7 @@ pub(crate) struct Shared {
     pub(crate) physical: Mutex<Physical>,
     pub(crate) receivers: Mutex<Receivers>,
     pub(crate) pairs: Mutex<Pairs>,
+    pub(crate) hangs: Mutex<Hangs>,
     pub(crate) promises: Mutex<Promises>,
     pub(crate) journals: Option<Mutex<Journals>>,
     submissions: AtomicU64,
@@ -93,6 +95,7 @@ impl World {
             physical: Mutex::default(),
             receivers: Mutex::default(),
             pairs: Mutex::default(),
+            hangs: Mutex::default(),
             promises: Mutex::default(),
             journals: settings.journal.then(Mutex::default),
             submissions: AtomicU64::new(0),

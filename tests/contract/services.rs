@@ -28,8 +28,8 @@ use steadfast_postgres::PostgresStore;
 use steadfast_services::alarm::Alarm;
 use steadfast_services::assembly::{Doors, open_doors, start_executor};
 use steadfast_services::port::{
-    Broker, Committed, Counter, Courier, Delivery, EffectFilter, Ended, Env, Published, Query,
-    Receipt, Runner, Store, StoreError, Topic, Workflow,
+    Answer, Broker, Committed, Counter, Courier, Delivery, EffectFilter, Ended, Env, Published,
+    Query, Receipt, Runner, Store, StoreError, Topic, Workflow,
 };
 use steadfast_services::service::HandleHints as _;
 use steadfast_services::service::control;
@@ -188,6 +188,10 @@ impl<S: Full> Env for World<S> {
         &self.0.alarm
     }
 
+    async fn probe(&self, _: &str, _: Span) -> Answer {
+        Answer::Silence
+    }
+
     fn count(&self, _: Counter, _: u64) {}
 }
 
@@ -274,6 +278,7 @@ pub(crate) fn start<S: Full>(world: &World<S>, names: &[&str]) -> (Doors, StopSi
             renew_interval: Span::from_millis(200),
             poll_interval: Span::from_millis(50),
             shutdown_timeout: Span::from_secs(5),
+            progress: Default::default(),
         };
         let life = work(world.clone(), Doubler, config, stop.clone());
         world.spawn("worker", life);

@@ -149,9 +149,24 @@ impl Deployment {
     /// A worker.
     pub(crate) fn worker(&self, name: &str) -> Running {
         let arguments = ["worker", "--name", name, "--pack", "pack", "--capacity", "4"];
-        let mut worker = self.steadfast(&arguments).start();
+        let worker =
+            self.steadfast(&arguments).env("STEADFAST__WORKER__PROBE_LISTEN", "127.0.0.1:0");
+        let mut worker = worker.start();
         worker.until("is up");
         worker
+    }
+
+    /// What the API shows of a worker.
+    pub(crate) fn row_of(&self, worker: &str) -> Value {
+        let all = self.api("worker", &["list"]);
+        let rows = all["items"].as_array().expect("a list");
+        rows.iter().find(|row| row["name"] == worker).expect("it has registered").clone()
+    }
+
+    /// Where a worker published that it can be asked.
+    pub(crate) fn probe_address(&self, worker: &str) -> String {
+        let row = self.row_of(worker);
+        row["labels"]["steadfast.io/probe"].as_str().expect("it is published").to_owned()
     }
 
     /// What a client verb answers.

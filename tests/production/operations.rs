@@ -108,6 +108,7 @@ fn every_command_of_the_manual_works_as_it_stands_there() {
             ("WORKER", String::from("ada")),
             ("OTHER", String::from("bob")),
             ("SPARE", String::from("carl")),
+            ("PROBE", deployment.probe_address("bob")),
         ];
         if block.contains("\"$ID\"") {
             if id.is_empty() {

@@ -106,12 +106,17 @@ pub(super) const LIVENESS: &[Law] = &[
         code: "L7",
         name: "a_recovered_worker_serves_again",
         statement: "A live worker whose beats resume is eligible again within two beat intervals, \
-            under a new incarnation if the old one was declared dead.",
+            under a new incarnation if the old one was declared dead; one that hung, and answers \
+            well again, within two intervals of the probes.",
         kind: Kind::Liveness,
         scope: Scope::World,
         why: "A short network fault takes capacity away until somebody restarts the worker by \
             hand.",
-        mutants: &["beat_does_not_restore_active", "lost_worker_does_not_return"],
+        mutants: &[
+            "beat_does_not_restore_active",
+            "lost_worker_does_not_return",
+            "recovered_worker_stays_unhealthy",
+        ],
         failures: &["F38"],
     },
     Law {

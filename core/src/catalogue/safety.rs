@@ -295,11 +295,16 @@ pub(super) const SAFETY: &[Law] = &[
         code: "S19",
         name: "a_draining_worker_takes_no_work",
         statement: "From the commit that marks an incarnation as draining, it accepts no attempt; \
-            from the commit that marks it as gone, no renewal and no report of it is taken.",
+            from the commit that marks it as gone, no renewal and no report of it is taken. As long \
+            as one is marked as unhealthy, it claims nothing.",
         kind: Kind::Safety,
         scope: Scope::Transition,
         why: "A rolling update kills jobs that began after the shutdown had started.",
-        mutants: &["drain_keeps_claiming", "draining_worker_accepts"],
+        mutants: &[
+            "drain_keeps_claiming",
+            "draining_worker_accepts",
+            "unhealthy_worker_keeps_getting_work",
+        ],
         failures: &["F31"],
     },
     Law {
@@ -315,6 +320,7 @@ pub(super) const SAFETY: &[Law] = &[
         mutants: &[
             "sweep_trusts_an_old_look",
             "sweep_by_age_alone",
+            "probe_failure_taken_for_death",
             "busy_workers_count_as_none",
             "burial_without_compare_and_set",
         ],

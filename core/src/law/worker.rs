@@ -24,6 +24,9 @@ pub(super) fn draining(change: &Change<'_>) -> Verdict {
             let state = state_before(change, holder);
             let open = matches!(state, Some(WorkerState::Active | WorkerState::Suspect) | None);
             demand(S19, open, || format!("{holder} was {state:?} and took {}", after.id))?;
+            // What was on offer before is accepted all the same: the offer cannot have known.
+            let moved = offered || before_of(change, holder).is_none_or(|worker| worker.healthy);
+            demand(S19, moved, || format!("{holder} does not move and took {}", after.id))?;
         }
         let Some(before) = before else { continue };
         if let Some(holder) = before.worker.as_ref().filter(|_| before.status.has_live_attempt())
@@ -34,6 +37,11 @@ pub(super) fn draining(change: &Change<'_>) -> Verdict {
         }
     }
     Ok(())
+}
+
+/// The row of a worker process before the commit, if it was the one of its name.
+fn before_of<'a>(change: &Change<'a>, holder: &WorkerId) -> Option<&'a Worker> {
+    change.worker_before(&holder.name).filter(|row| row.incarnation == holder.incarnation)
 }
 
 /// What was known of a worker process before the commit; `None` if it registered in it.

@@ -62,8 +62,9 @@ fn every_input_at_every_state_moves_along_its_arrow_or_changes_nothing() {
         (In::Leave(OLD), [None; 5]),
         (In::Cordon(true), [Some(Active), Some(Suspect), Some(Dead), Some(Draining), Some(Gone)]),
         (In::Cordon(false), [None; 5]),
-        (In::Probed(false), [Some(Active), Some(Suspect), Some(Dead), Some(Draining), Some(Gone)]),
-        (In::Probed(true), [None; 5]),
+        (In::Probed(ME, false), [Some(Active), Some(Suspect), None, Some(Draining), None]),
+        (In::Probed(ME, true), [None; 5]),
+        (In::Probed(OLD, false), [None; 5]),
     ];
     for (input, expected) in table {
         for (state, expected) in STATES.into_iter().zip(expected) {

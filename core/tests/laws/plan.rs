@@ -248,7 +248,7 @@ fn tell(process: WorkerId, told: Told) -> Op {
         Told::Leave => return Op::Leave(process),
         Told::Bury => WorkerInput::Bury(incarnation),
         Told::Cordon(cordoned) => WorkerInput::Cordon(cordoned),
-        Told::Probed(answered) => WorkerInput::Probed(answered),
+        Told::Probed(moves) => WorkerInput::Probed(incarnation, moves),
     };
     Op::Worker(name, input)
 }

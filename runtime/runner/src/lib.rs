@@ -16,6 +16,7 @@
 //! leaves its group (`setsid`) is found again by its environment at a timeout, a cancel and the
 //! death of the engine, but is left alone when the action ends by itself.
 
+mod chores;
 mod environment;
 mod guardian;
 mod invocation;

@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use tokio::net::unix::pipe;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::chores::{Chores, now};
 use crate::environment::Environment;
 use crate::guardian::Guardian;
 use crate::invocation::{Interpreter, Invocation};
@@ -82,6 +83,7 @@ impl RunnerConfig {
 #[derive(Clone, Debug)]
 pub struct Runner {
     config: Arc<RunnerConfig>,
+    chores: Chores,
 }
 
 /// Why the action is over.
@@ -106,7 +108,7 @@ impl Runner {
     /// A runner; nothing is started.
     #[must_use]
     pub fn new(config: RunnerConfig) -> Self {
-        Self { config: Arc::new(config) }
+        Self { config: Arc::new(config), chores: Chores::default() }
     }
 
     /// The `runner_type`s that this worker can serve: those whose interpreter is on PATH, and
@@ -124,6 +126,13 @@ impl Runner {
     #[must_use]
     pub fn logs(&self) -> &LogStore {
         &self.config.logs
+    }
+
+    /// How long the oldest thing has been under way that this does itself for an action: starting its
+    /// process, keeping its output. It says nothing of how long actions take.
+    #[must_use]
+    pub fn at_it_for(&self) -> Duration {
+        self.chores.oldest()
     }
 
     /// The engine is this worker process from now on; its witness, if it has one, speaks for it
@@ -145,8 +154,20 @@ impl Runner {
         }
         let secrets = Secrets::new(&invocation.secrets);
         let invocation = Arc::new(invocation);
-        let outcome = match self.start(&invocation).await {
-            Ok(started) => self.finish(started, &invocation, &cancel, &secrets).await,
+        // What an attempt may take is counted from here: others go by when it was given to this worker.
+        let until = invocation.timeout.and_then(|timeout| now().checked_add(timeout));
+        let started = {
+            let _starting = self.chores.begin();
+            self.start(&invocation, &cancel, until).await
+        };
+        let outcome = match started {
+            Ok(started) => self.finish(started, until, &invocation, &cancel, &secrets).await,
+            Err(StartError::Cancelled) => return Outcome::Cancelled,
+            Err(StartError::TooLate) => {
+                let limit = invocation.timeout.unwrap_or_default();
+                let error = format!("timed out after {limit:?}, before its process was started");
+                return Outcome::TimedOut { error };
+            }
             Err(error) => Err(error),
         };
         outcome.unwrap_or_else(|error| {
@@ -158,12 +179,27 @@ impl Runner {
         })
     }
 
-    async fn start(&self, invocation: &Arc<Invocation>) -> Result<Started, StartError> {
+    async fn start(
+        &self,
+        invocation: &Arc<Invocation>,
+        cancel: &CancellationToken,
+        until: Option<Instant>,
+    ) -> Result<Started, StartError> {
         let mut tries = 1;
         loop {
             let (config, invocation) = (Arc::clone(&self.config), Arc::clone(invocation));
-            let start =
-                move || start::start(&invocation, &config.environment, config.guardian.as_ref());
+            let cancel = cancel.clone();
+            // Getting ready may take long on a disk that does not answer. Whoever was to be stopped
+            // meanwhile may have been begun again elsewhere.
+            let may_begin = move || match until {
+                _ if cancel.is_cancelled() => Err(StartError::Cancelled),
+                Some(until) if now() >= until => Err(StartError::TooLate),
+                _ => Ok(()),
+            };
+            let start = move || {
+                let guardian = config.guardian.as_ref();
+                start::start(&invocation, &config.environment, guardian, may_begin)
+            };
             // Not lost when this future is dropped: the process is killed when nobody takes it.
             match tokio::task::spawn_blocking(start).await {
                 Ok(Err(StartError::Busy(_))) if tries < BUSY_TRIES => {
@@ -179,11 +215,12 @@ impl Runner {
     async fn finish(
         &self,
         started: Started,
+        until: Option<Instant>,
         invocation: &Invocation,
         cancel: &CancellationToken,
         secrets: &Secrets,
     ) -> Result<Outcome, StartError> {
-        let remains = self.supervise(started, invocation, cancel, secrets).await?;
+        let remains = self.supervise(started, until, invocation, cancel, secrets).await?;
         let (ending, obeyed) = (remains.ending, remains.obeyed);
         Ok(match ending {
             Ending::Cancelled => Outcome::Cancelled,
@@ -206,6 +243,7 @@ impl Runner {
     async fn supervise(
         &self,
         Started { mut running, input }: Started,
+        until: Option<Instant>,
         invocation: &Invocation,
         cancel: &CancellationToken,
         secrets: &Secrets,
@@ -214,7 +252,8 @@ impl Runner {
         let output = |fd, stream, keep| {
             let Invocation { execution, attempt, .. } = *invocation;
             let log = self.config.logs.writer(execution, attempt, stream);
-            OutputStream::new(fd, Redactor::new(secrets.clone()), log, keep)
+            let chores = self.chores.clone();
+            OutputStream::new(fd, Redactor::new(secrets.clone()), log, keep, chores)
                 .map_err(StartError::Machine)
         };
         let keep = Keep::all(self.config.max_result_bytes);
@@ -228,15 +267,15 @@ impl Runner {
             let pumps = async { tokio::join!(feed(stdin, input), stdout.pump(), stderr.pump()) };
             let mut pumps = Meanwhile { work: pin!(pumps), done: false };
             let exit = running.exit_watch();
-            let limit = invocation.timeout;
+            let limit = invocation.timeout.unwrap_or_default();
             let ending = pumps
                 .during(async {
                     tokio::select! {
                         biased;
                         () = exit.exited() => Ending::Exited,
                         () = cancel.cancelled() => Ending::Cancelled,
-                        () = sleep(limit.unwrap_or_default()), if limit.is_some() => {
-                            Ending::TimedOut(limit.unwrap_or_default())
+                        () = sleep_until(until.unwrap_or_else(now)), if until.is_some() => {
+                            Ending::TimedOut(limit)
                         }
                     }
                 })

@@ -56,6 +56,10 @@ pub(crate) enum StartError {
     Machine(io::Error),
     #[error("the process was ended at once, because its guardian cannot watch it: {0}")]
     Unwatched(io::Error),
+    #[error("it was cancelled before its process was started")]
+    Cancelled,
+    #[error("it timed out before its process was started")]
+    TooLate,
     #[error("the worker is shutting down")]
     ShuttingDown,
 }
@@ -81,7 +85,8 @@ pub(crate) struct Started {
     pub(crate) input: Option<String>,
 }
 
-/// Starts the process of `invocation`. Blocks until the program has taken over.
+/// Starts the process of `invocation`, unless it may not begin any more when everything is ready.
+/// Blocks until the program has taken over.
 ///
 /// Nothing here runs between fork and exec, which lets the standard library use `posix_spawn`:
 /// its cost does not grow with the engine's memory.
@@ -89,6 +94,7 @@ pub(crate) fn start(
     invocation: &Invocation,
     environment: &Environment,
     guardian: Option<&Guardian>,
+    may_begin: impl FnOnce() -> Result<(), StartError>,
 ) -> Result<Started, StartError> {
     if !invocation.working_dir.is_dir() {
         return Err(StartError::NoWorkingDirectory(invocation.working_dir.clone()));
@@ -128,6 +134,7 @@ pub(crate) fn start(
         .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    may_begin()?;
     let child = command.spawn().map_err(|error| explain(error, &program))?;
     let running = Running::new(child, guardian.cloned(), marks, file);
     running.watch().map_err(StartError::Unwatched)?;
@@ -199,5 +206,40 @@ fn explain(error: io::Error, program: &Path) -> StartError {
         Some(Errno::NOENT | Errno::NOEXEC | Errno::LIBBAD) => StartError::NotAProgram(program),
         Some(Errno::ACCESS | Errno::PERM) => StartError::Denied(program, error),
         _ => StartError::Machine(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::invocation::{OutputFormat, ParameterFormat};
+
+    #[test]
+    fn nothing_is_started_that_may_not_begin_any_more() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("actions")).unwrap();
+        std::fs::write(directory.path().join("actions/a.sh"), "touch began\n").unwrap();
+        let invocation = Invocation {
+            execution: 1,
+            attempt: 1,
+            token: 1,
+            action: "t.a".to_owned(),
+            idempotency_key: String::new(),
+            runtime: Interpreter::Shell,
+            entry_point: PathBuf::from("a.sh"),
+            working_dir: directory.path().to_owned(),
+            delivery: Delivery::Stdin,
+            format: ParameterFormat::Json,
+            output: OutputFormat::Text,
+            secrets: Vec::new(),
+            parameters: serde_json::json!({}),
+            timeout: None,
+        };
+        let environment = Environment::inherit();
+        let refused = start(&invocation, &environment, None, || Err(StartError::TooLate));
+        assert!(matches!(refused, Err(StartError::TooLate)));
+        let cancelled = start(&invocation, &environment, None, || Err(StartError::Cancelled));
+        assert!(matches!(cancelled, Err(StartError::Cancelled)));
+        assert!(!directory.path().join("began").exists());
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe;
 
+use crate::chores::Chores;
 use crate::logs::LogWriter;
 use crate::redact::Redactor;
 
@@ -75,6 +76,7 @@ pub(crate) struct OutputStream {
     redactor: Redactor,
     log: Arc<Mutex<LogWriter>>,
     keep: Keep,
+    chores: Chores,
 }
 
 impl OutputStream {
@@ -84,9 +86,10 @@ impl OutputStream {
         redactor: Redactor,
         log: LogWriter,
         keep: Keep,
+        chores: Chores,
     ) -> std::io::Result<Self> {
         let pipe = fd.map(pipe::Receiver::from_owned_fd).transpose()?;
-        Ok(Self { pipe, redactor, log: Arc::new(Mutex::new(log)), keep })
+        Ok(Self { pipe, redactor, log: Arc::new(Mutex::new(log)), keep, chores })
     }
 
     /// Reads to the end of the stream. May be dropped at any point and called again.
@@ -124,6 +127,7 @@ impl OutputStream {
             return;
         }
         let log = Arc::clone(&self.log);
+        let _keeping = self.chores.begin();
         let write = move || log.lock().unwrap_or_else(PoisonError::into_inner).append(&shown);
         // The only error is a runtime that is shutting down.
         let _ = tokio::task::spawn_blocking(write).await;

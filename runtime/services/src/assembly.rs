@@ -11,6 +11,7 @@ use crate::service::admit::Admitter;
 use crate::service::advance::Advancer;
 use crate::service::dead_letter::DeadLetters;
 use crate::service::dispatch::Dispatcher;
+use crate::service::probe;
 use crate::service::submit::{self, Submitter};
 use crate::sweepers;
 
@@ -38,6 +39,7 @@ pub fn start_executor<E: Env>(env: &E, stop: &CancellationToken) {
     // Requests to stop are said to workers over every transport, and can die with the rest.
     start_consumer(env, "dead letters", Topic::Dead, DeadLetters, stop);
     sweepers::start(env, &advancer, stop);
+    probe::start(env, stop);
 }
 
 fn start_consumer<E: Env>(

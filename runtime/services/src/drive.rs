@@ -21,7 +21,8 @@ use crate::port::{
 };
 
 pub use load::{
-    executions_at, queues, queues_up_to, takers, worker, worker_with_attempts, workers,
+    executions_at, named_workers, queues, queues_up_to, takers, worker, worker_with_attempts,
+    workers,
 };
 
 /// A decision to be made about rows.

@@ -3,6 +3,7 @@
 pub mod broker;
 pub mod courier;
 pub mod env;
+pub mod probe;
 pub mod query;
 pub mod runner;
 pub mod store;
@@ -10,6 +11,7 @@ pub mod store;
 pub use broker::{Broker, Delivery, Parked, Published, Receipt, Settle, Subscription, Topic};
 pub use courier::Courier;
 pub use env::{Counter, Env, Measure, is_planted};
+pub use probe::{Answer, PROBE_LABEL, Probing, RESERVED_LABELS};
 pub use query::{
     Cursor, EffectCount, EffectCursor, EffectFilter, ExecutionFilter, ExecutionView, Query,
     QueueView, TaskView,

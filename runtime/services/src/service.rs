@@ -10,6 +10,7 @@ pub mod dispatch;
 pub mod drain;
 pub mod effects;
 pub mod heartbeat;
+pub mod probe;
 pub mod retention;
 pub mod submit;
 pub mod sweep;

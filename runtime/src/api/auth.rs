@@ -126,7 +126,7 @@ fn is_loopback(ip: IpAddr) -> bool {
 fn needed(method: &Method, path: &str) -> Option<Role> {
     let path = path.strip_prefix("/api/v1").unwrap_or(path);
     match path {
-        "/health/live" | "/health/ready" | "/openapi.json" => None,
+        "/health/live" | "/health/ready" | "/health/worker" | "/openapi.json" => None,
         _ if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) => Some(Role::Viewer),
         // What is given up does not come back.
         _ if path.starts_with("/parked/") && path.ends_with("/discard") => Some(Role::Admin),

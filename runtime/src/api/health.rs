@@ -10,9 +10,11 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use steadfast_core::worker::{Worker, WorkerState};
 use steadfast_services::port::{Env, Load, Query};
+use steadfast_services::service::work::Condition;
 use utoipa::ToSchema;
 
 use super::ApiState;
+use crate::engine::probe::Words;
 
 /// How long the store may take to answer a health check.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -145,7 +147,32 @@ async fn checks(state: &ApiState) -> Vec<Check> {
     };
     let stopping = state.closing().is_cancelled() || state.engine().env().stop().is_cancelled();
     let detail = stopping.then(|| String::from("the engine is shutting down or has stopped"));
-    vec![store, Check { name: "engine", ok: !stopping, detail }]
+    let mut checks = vec![store, Check { name: "engine", ok: !stopping, detail }];
+    checks
+        .extend(state.engine().worker_condition().filter(|_| state.is_probed()).map(worker_check));
+    checks
+}
+
+/// Whether the worker of this process is registered and moves.
+fn worker_check(condition: Condition) -> Check {
+    let unknown = condition.worker.is_none().then(|| String::from(UNREGISTERED));
+    let detail = condition.hangs.or(unknown);
+    Check { name: "worker", ok: detail.is_none(), detail }
+}
+
+const UNREGISTERED: &str = "it is not registered";
+
+/// What executors ask a worker: which process it is, and whether it moves. It touches nothing that
+/// could keep the answer waiting.
+pub(crate) async fn worker(State(state): State<ApiState>) -> (StatusCode, Json<Words>) {
+    let none = Condition { worker: None, hangs: None };
+    let Condition { worker, hangs } = state.engine().worker_condition().unwrap_or(none);
+    let moves = worker.is_some() && hangs.is_none();
+    let detail = hangs.or_else(|| worker.is_none().then(|| String::from(UNREGISTERED)));
+    let incarnation = worker.as_ref().map(|worker| worker.incarnation.0);
+    let worker = worker.map(|worker| worker.name.to_string());
+    let code = if moves { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, Json(Words { worker, incarnation, moves, detail }))
 }
 
 fn failed(name: &'static str, detail: String) -> Check {

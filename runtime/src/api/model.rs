@@ -237,7 +237,7 @@ pub(crate) struct WorkerBody {
     state: WorkerState,
     /// Whether an operator wants it to take nothing new.
     cordoned: bool,
-    /// Whether its last probe was answered.
+    /// Whether it moved when it was last asked.
     healthy: bool,
     /// What it can run.
     #[schema(value_type = Vec<String>)]

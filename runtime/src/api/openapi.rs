@@ -53,13 +53,6 @@ impl Modify for Bearer {
 
 /// Every route with its description.
 pub(crate) fn routes() -> OpenApiRouter<ApiState> {
-    let watched = || {
-        OpenApiRouter::new()
-            .routes(routes!(health::live))
-            .routes(routes!(health::ready))
-            .routes(routes!(health::detailed))
-            .routes(routes!(health::metrics))
-    };
     let api = OpenApiRouter::new()
         .routes(routes!(executions::submit, executions::list))
         .routes(routes!(stream::stream))
@@ -91,6 +84,15 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .merge(watched());
     // Probes and scrapers look for these at the root.
     OpenApiRouter::with_openapi(Frame::openapi()).nest(PREFIX, api).merge(watched())
+}
+
+/// What probes and scrapers ask for.
+pub(crate) fn watched() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::detailed))
+        .routes(routes!(health::metrics))
 }
 
 /// This document.

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::auth::check_listen;
-use super::{ApiOptions, router_until};
+use super::{ApiOptions, probes_until, router_until};
 use crate::engine::Engine;
 
 /// A request's head is refused (431) once it is larger than this and still not whole.
@@ -39,6 +40,32 @@ pub async fn serve(
     options: ApiOptions,
     stop: CancellationToken,
 ) -> io::Result<()> {
+    let router = router_until(engine, options.clone(), stop.clone());
+    serve_router(router, listener, options, stop).await
+}
+
+/// Serves on `listener` what probes and scrapers ask of a process that has no API: `/health/live`,
+/// `/health/ready`, `/health/detailed`, `/metrics`, and, for executors, `/health/worker`. Until `stop`
+/// is cancelled.
+///
+/// # Errors
+/// If other machines can reach the listener and no tokens are configured.
+pub async fn serve_probes(
+    engine: Engine,
+    listener: TcpListener,
+    options: ApiOptions,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let router = probes_until(engine, options.clone(), stop.clone());
+    serve_router(router, listener, options, stop).await
+}
+
+async fn serve_router(
+    router: Router,
+    listener: TcpListener,
+    options: ApiOptions,
+    stop: CancellationToken,
+) -> io::Result<()> {
     check_listen(listener.local_addr()?, &options.tokens)
         .map_err(|refusal| io::Error::new(io::ErrorKind::PermissionDenied, refusal))?;
     let grace = options.shutdown_grace;
@@ -48,7 +75,7 @@ pub async fn serve(
         .max_buf_size(MAX_HEAD)
         .max_headers(MAX_HEADERS);
     let permits = Arc::new(Semaphore::new(options.max_connections));
-    let service = TowerToHyperService::new(router_until(engine, options, stop.clone()));
+    let service = TowerToHyperService::new(router);
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     while let Some((socket, permit)) = accept(&listener, &permits, &stop).await {

@@ -97,23 +97,33 @@ pub(crate) async fn serve(
     Ok(code)
 }
 
-/// Binds the port.
+/// Binds the port of the API.
 pub(crate) async fn listen(text: &str, tokens: &[Token]) -> Result<TcpListener, Failure> {
+    listen_for("api.listen", "--listen", text, tokens).await
+}
+
+/// Binds the port that `key` says, and that `where_else` changes.
+pub(super) async fn listen_for(
+    key: &str,
+    where_else: &str,
+    text: &str,
+    tokens: &[Token],
+) -> Result<TcpListener, Failure> {
     let mut found = lookup_host(text).await.map_err(|error| {
-        Failure::usage(format!("api.listen: `{text}` is no address to listen on: {error}"))
+        Failure::usage(format!("{key}: `{text}` is no address to listen on: {error}"))
     })?;
-    let address = found.next().ok_or_else(|| {
-        Failure::usage(format!("api.listen: `{text}` is no address to listen on"))
-    })?;
+    let address = found
+        .next()
+        .ok_or_else(|| Failure::usage(format!("{key}: `{text}` is no address to listen on")))?;
     check_listen(address, tokens).map_err(|error| Failure::usage(error.to_string()))?;
     TcpListener::bind(address).await.map_err(|error| {
         Failure::environment(match error.kind() {
             ErrorKind::AddrInUse => format!(
                 "{address} is in use by another program; stop it or choose another address with \
-                 --listen"
+                 {where_else}"
             ),
             ErrorKind::PermissionDenied => format!(
-                "this user may not listen on {address}; choose a port from 1024 on with --listen"
+                "this user may not listen on {address}; choose a port from 1024 on with {where_else}"
             ),
             _ => format!("cannot listen on {address}: {error}"),
         })

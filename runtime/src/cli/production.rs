@@ -13,11 +13,13 @@ use steadfast_runtime::{
 };
 use steadfast_services::port::StoreError;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 use super::Setting;
 use super::arguments::{Executor, Serve, Witness, Worker};
 use super::dev::{GOODBYE, announce, api_options, listen, local_address, serve as serve_api};
 use super::failure::{Code, Failure};
+use super::probes::Probes;
 use super::setup;
 use super::signals::Signals;
 use crate::config::Config;
@@ -40,7 +42,9 @@ pub(crate) fn migrate(setting: &Setting) -> Result<Code, Failure> {
 pub(crate) fn executor(asked: &Executor, setting: &Setting) -> Result<Code, Failure> {
     let roles = Roles { executor: true, worker: false };
     let (options, catalog) = prepare(setting, &asked.pack, roles)?;
-    run_until_told(options, catalog, "executor", setting)
+    let listen = setting.config.executor.probe_listen.clone();
+    let asked_at = AskedAt { key: "executor.probe_listen", listen, known_as: None };
+    run_until_told(options, catalog, "executor", asked_at, setting)
 }
 
 /// `worker`.
@@ -59,7 +63,20 @@ pub(crate) fn worker(asked: Worker, setting: &Setting) -> Result<Code, Failure> 
         options.data = Data::Directory(directory);
     }
     let what = format!("worker `{}`", options.worker_name);
-    run_until_told(options, catalog, &what, setting)
+    let asked_at = AskedAt {
+        key: "worker.probe_listen",
+        listen: setting.config.worker.probe_listen.clone(),
+        known_as: setting.config.worker.probe_address.clone(),
+    };
+    run_until_told(options, catalog, &what, asked_at, setting)
+}
+
+/// Where a process says how it is.
+struct AskedAt {
+    key: &'static str,
+    listen: Option<String>,
+    /// Where others find that, if not there.
+    known_as: Option<String>,
 }
 
 /// What to start beside a worker: this very program, even if another was installed meanwhile.
@@ -137,9 +154,10 @@ fn listen_until_told(asked: &Serve, roles: Roles, setting: &Setting) -> Result<C
 
 /// Runs a process without an API until a signal comes, or until it has come to its end by itself.
 fn run_until_told(
-    options: Options,
+    mut options: Options,
     catalog: Catalog,
     what: &str,
+    asked_at: AskedAt,
     setting: &Setting,
 ) -> Result<Code, Failure> {
     let worker = &setting.config.worker;
@@ -148,10 +166,22 @@ fn run_until_told(
     let executor = setup::executor()?;
     let ended = executor.block_on(async {
         let mut signals = Signals::catch()?;
-        let engine = match open(options, catalog, &mut signals).await? {
+        let AskedAt { key, listen, known_as } = asked_at;
+        let probes = Probes::bind(key, listen.as_ref(), &setting.config).await?;
+        let found_at = probes.address()?;
+        options.probe_address = known_as.filter(|_| found_at.is_some()).or(found_at);
+        let opened = tokio::select! {
+            biased;
+            opened = open(options, catalog, &mut signals) => opened?,
+            () = probes.wait() => unreachable!("it waits for ever"),
+        };
+        let engine = match opened {
             Opened::Engine(engine) => engine,
             Opened::Told(code) => return Ok(code),
         };
+        let hang_up = CancellationToken::new();
+        let answering = probes.serve(&engine, &hang_up);
+        tokio::pin!(answering);
         let up = async {
             engine.ready().await;
             eprintln!("steadfast: {what} is up");
@@ -166,9 +196,17 @@ fn run_until_told(
                 format!("{what} stopped because of a bug, which the log names; start it again")
             })),
             () = up => unreachable!("it waits for ever"),
+            () = &mut answering => unreachable!("nobody has hung up"),
         };
         eprintln!("steadfast: stopping; a second signal stops running work at once");
-        stop(&engine, patience, &mut signals).await;
+        // It says how it is until it has stopped.
+        tokio::select! {
+            biased;
+            () = stop(&engine, patience, &mut signals) => {}
+            () = &mut answering => unreachable!("nobody has hung up"),
+        }
+        hang_up.cancel();
+        answering.await;
         Ok(code)
     });
     executor.shutdown_background();

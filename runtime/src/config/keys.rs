@@ -142,13 +142,20 @@ pub(crate) const KEYS: &[Key] = &[
         "executor.timeout_check_interval",
         Kind::Seconds,
         "60",
-        "nothing yet: timeouts are looked for every `executor.sweep_interval`",
+        "nothing: an executor ends what is due when it is due, and looks for what it does not know of \
+         every `executor.sweep_interval`, so there is no check to be timed",
     ),
     key(
         "executor.sweep_interval",
         Kind::Seconds,
         "1",
         "how often due work, dead workers and lost hints are looked for",
+    ),
+    key(
+        "executor.probe_listen",
+        Kind::Address,
+        "",
+        "where an `executor` process says how it is, as a worker does; by default nowhere",
     ),
     key("executor.batch_size", Kind::Whole(1), "256", "inputs that one transaction takes at most"),
     key("executor.retention_days", Kind::Whole(1), "7", "how long ended executions are kept"),
@@ -163,7 +170,8 @@ pub(crate) const KEYS: &[Key] = &[
         "worker.heartbeat_interval",
         Kind::Seconds,
         "10",
-        "nothing yet: a worker reports with each renewal of its lease",
+        "nothing: a worker reports with each renewal of its lease, and the lease alone decides whether \
+         it lives; see `worker.lease_renew_interval` and `worker.lease_seconds`",
     ),
     key("worker.lease_renew_interval", Kind::Seconds, "1", "how often it renews its lease"),
     key(
@@ -202,19 +210,29 @@ pub(crate) const KEYS: &[Key] = &[
         "worker.probe_listen",
         Kind::Address,
         "",
-        "nothing yet: where a worker is to answer probes",
+        "where a worker says how it is (`/health/live`, `/health/ready`, `/health/detailed`, `/metrics`) \
+         and executors ask it whether it moves; by default nowhere, and it is not asked. Only loopback \
+         is listened on unless there are `api.tokens`",
+    ),
+    key(
+        "worker.probe_address",
+        Kind::Address,
+        "",
+        "where executors find it; by default `worker.probe_listen`, with the name of this host where \
+         that is every address",
     ),
     key(
         "worker.probe_interval",
         Kind::Seconds,
         "5",
-        "nothing yet: how often a worker is to be probed",
+        "how often an executor asks each worker whether it moves",
     ),
     key(
         "worker.probe_staleness",
         Kind::Seconds,
         "15",
-        "nothing yet: how old the last answered probe may be before the worker gets nothing new",
+        "how long asking for work, starting an action or keeping its output may take, and how long a \
+         worker that has answered may be silent, before it gets nothing new until it moves again",
     ),
     key("worker.selector_labels", Kind::Labels, "{}", "what a task's `worker_selector` looks at"),
     key(
@@ -302,13 +320,13 @@ pub(crate) const KEYS: &[Key] = &[
     ),
 ];
 
-/// Keys that are checked and that nothing obeys yet, and what happens instead.
+/// Keys that are checked and that nothing obeys, by design, and what happens instead.
 pub(crate) const IDLE: &[(&str, &str)] = &[
-    ("executor.timeout_check_interval", "timeouts are looked for every `executor.sweep_interval`"),
+    (
+        "executor.timeout_check_interval",
+        "what is due is ended when it is due, and looked for every `executor.sweep_interval`",
+    ),
     ("worker.heartbeat_interval", "a worker reports with each renewal of its lease"),
-    ("worker.probe_listen", "workers are not probed yet"),
-    ("worker.probe_interval", "workers are not probed yet"),
-    ("worker.probe_staleness", "workers are not probed yet"),
 ];
 
 /// The values of a preset.

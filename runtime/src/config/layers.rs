@@ -159,8 +159,7 @@ impl Layers {
             if let Some(source) = chosen
                 && !matches!(source, Source::Default | Source::Preset(_))
             {
-                self.warnings
-                    .push(format!("{source}: warning: `{path}` has no effect yet: {instead}"));
+                self.warnings.push(format!("{source}: warning: `{path}` has no effect: {instead}"));
             }
         }
     }

@@ -146,7 +146,7 @@ fn keys_without_effect_are_warned_of_where_somebody_chose_them() {
     let config = load("preset: production\nworker:\n  heartbeat_interval: 5\n", &[], &[]).unwrap();
     assert_eq!(
         config.warnings,
-        ["steadfast.yaml:3: warning: `worker.heartbeat_interval` has no effect yet: a worker \
+        ["steadfast.yaml:3: warning: `worker.heartbeat_interval` has no effect: a worker \
           reports with each renewal of its lease"]
     );
 }

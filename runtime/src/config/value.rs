@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 use steadfast_runtime::core::effect::Trigger;
+use steadfast_services::port::RESERVED_LABELS;
 
 use super::keys::{Key, Kind};
 
@@ -98,6 +99,9 @@ pub(crate) fn check(key: &Key, value: &Value) -> Result<(), String> {
         Kind::Address => value.as_str().is_some_and(is_address),
         Kind::Paths => is_list_of_text(value),
         Kind::Labels => {
+            if let Some(label) = reserved(value) {
+                return Err(format!("`{label}` in `{}` is a label of the engine's own", key.path));
+            }
             value.as_object().is_some_and(|labels| labels.values().all(Value::is_string))
         }
         Kind::Tokens => return check_tokens(value),
@@ -111,6 +115,12 @@ pub(crate) fn check(key: &Key, value: &Value) -> Result<(), String> {
         return Err(format!("`{path}` must be {wanted}"));
     }
     Err(format!("`{path}` must be {wanted}, not {}", shown(value)))
+}
+
+/// The first of these labels that the engine keeps for itself.
+fn reserved(labels: &Value) -> Option<&str> {
+    let mut names = labels.as_object()?.keys();
+    names.find(|name| name.starts_with(RESERVED_LABELS)).map(String::as_str)
 }
 
 /// A value as an error shows it.

@@ -18,10 +18,10 @@ use steadfast_rabbitmq::RabbitBroker;
 use steadfast_runner::{Guardian, LogStore, Runner as ProcessRunner, RunnerConfig, WitnessProgram};
 use steadfast_services::alarm::Alarm;
 use steadfast_services::assembly::{open_doors, start_executor};
-use steadfast_services::port::{Query, Runner, StoreError};
+use steadfast_services::port::{PROBE_LABEL, Probing, Query, Runner, StoreError};
 use steadfast_services::service::control::{self, QueueChange};
 use steadfast_services::service::heartbeat::Introduction;
-use steadfast_services::service::work::{StopSignals, WorkerConfig, work};
+use steadfast_services::service::work::{Progress, StopSignals, WorkerConfig, work};
 use tokio_util::sync::CancellationToken;
 
 use super::broker::AnyBroker;
@@ -34,6 +34,7 @@ use super::logs::start_cleaning;
 use super::measures::Measures;
 use super::notified::Notified;
 use super::paired::Paired;
+use super::probe::Prober;
 use super::runner::ActionRunner;
 use super::store::AnyStore;
 use super::{Engine, Inner};
@@ -115,6 +116,11 @@ pub struct Options {
     pub capacity: u32,
     /// The worker's labels.
     pub labels: BTreeMap<String, String>,
+    /// Where executors can ask the worker whether it moves, as `HOST:PORT`, which it publishes; `None`
+    /// = it is not asked.
+    pub probe_address: Option<String>,
+    /// How an executor asks, and what a worker says of itself.
+    pub probing: Probing,
     /// How often the worker renews its lease.
     pub renew_interval: Span,
     /// How long running work may take to finish when the engine stops.
@@ -148,6 +154,8 @@ impl Default for Options {
             worker_name: String::from("local"),
             capacity: u32::try_from(cores * 4).unwrap_or(4),
             labels: BTreeMap::new(),
+            probe_address: None,
+            probing: Probing::DEFAULT,
             renew_interval: Span::from_secs(1),
             shutdown_timeout: Span::from_secs(30),
             kill_grace: Duration::from_secs(5),
@@ -418,6 +426,8 @@ pub(super) fn local_env(
         settings: options.settings,
         batch_size: options.batch_size,
         retention: options.retention,
+        probing: options.probing,
+        prober: Prober::default(),
         definitions: Definitions::new(catalog, options.defaults),
         counters: Counters::default(),
         measures: Measures::default(),
@@ -485,11 +495,15 @@ fn assemble(
         start_executor(&env, env.stop());
     }
     let runner = ActionRunner::new(env.clone(), processes, handlers);
+    let progress = Progress::default();
+    let mut labels = options.labels.clone();
+    labels.extend(options.probe_address.clone().map(|at| (PROBE_LABEL.to_owned(), at)));
     let config = WorkerConfig {
+        progress: progress.clone(),
         introduction: Introduction {
             name: WorkerName::new(&options.worker_name),
             runtimes: runner.runtimes(),
-            labels: options.labels.clone(),
+            labels,
             capacity: options.capacity,
         },
         renew_interval: options.renew_interval,
@@ -502,7 +516,7 @@ fn assemble(
     let living = options.roles.worker.then(|| tokio::spawn(live(life, env.clone(), options.roles)));
     let worker_task = std::sync::Mutex::new(living);
     let has_worker = options.roles.worker;
-    Engine(Arc::new(Inner { env, doors, runner, has_worker, worker, worker_task }))
+    Engine(Arc::new(Inner { env, doors, runner, has_worker, progress, worker, worker_task }))
 }
 
 /// How often a worker looks for work that nobody has told it of.

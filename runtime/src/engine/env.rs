@@ -13,7 +13,9 @@ use steadfast_embedded::DataDir;
 use steadfast_packs::secret_values;
 use steadfast_services::alarm::Alarm;
 use steadfast_services::journal::Journal;
-use steadfast_services::port::{Counter, Courier, Env, Measure, Query, StoreError, Workflow};
+use steadfast_services::port::{
+    Answer, Counter, Courier, Env, Measure, Probing, Query, StoreError, Workflow,
+};
 
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error};
@@ -23,6 +25,7 @@ use super::counters::Counters;
 use super::courier::HttpCourier;
 use super::definitions::Definitions;
 use super::measures::Measures;
+use super::probe::Prober;
 use super::store::AnyStore;
 use crate::api::without_text;
 use crate::effects::EffectOptions;
@@ -40,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) batch_size: usize,
     pub(crate) retention: Option<Span>,
+    pub(crate) probing: Probing,
+    pub(crate) prober: Prober,
     pub(crate) definitions: Definitions,
     pub(crate) counters: Counters,
     pub(crate) measures: Measures,
@@ -113,6 +118,14 @@ impl Env for LocalEnv {
 
     fn retention(&self) -> Option<Span> {
         self.0.retention
+    }
+
+    fn probing(&self) -> Probing {
+        self.0.probing
+    }
+
+    async fn probe(&self, address: &str, patience: Span) -> Answer {
+        self.0.prober.ask(address, patience.into()).await
     }
 
     fn now(&self) -> Timestamp {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use steadfast_core::claim::Assignment;
 use steadfast_core::execution::Ending;
-use steadfast_core::{ActionRef, Runtime, WorkerId};
+use steadfast_core::{ActionRef, Runtime, Span, WorkerId};
 use steadfast_packs::{
     Definition, Kind, OutputFormat, ParameterDelivery, ParameterFormat, ProcessSpec,
     handler_runtime, secret_values,
@@ -152,6 +152,10 @@ impl Runner for ActionRunner {
 
     fn has_left(&self) {
         self.0.processes.serve(None);
+    }
+
+    fn at_it_for(&self) -> Span {
+        Span::from(self.0.processes.at_it_for())
     }
 
     async fn run(

@@ -98,7 +98,7 @@ fn why_not(worker: &Worker) -> &'static str {
         WorkerState::Dead => "dead",
         WorkerState::Gone => "gone",
         WorkerState::Active if worker.cordoned => "cordoned",
-        WorkerState::Active if !worker.healthy => "not answering its probes",
+        WorkerState::Active if !worker.healthy => "unhealthy: it beats and does not move",
         WorkerState::Active => "avoided after a failed attempt",
     }
 }

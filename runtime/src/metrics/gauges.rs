@@ -17,6 +17,7 @@ pub(super) const NAMES: &[(&str, &str)] = &[
     ("oldest_waiting_seconds", "How long the longest waiting has waited"),
     ("queue_completed", "Executions that have ended, since there is this queue"),
     ("worker_heartbeat_age_seconds", "Since a worker was heard of"),
+    ("worker_healthy", "1 for a worker that moves, 0 for one that beats and hangs"),
     ("worker_queue_depth", "Messages of the broker that wait for a worker"),
     ("effects_pending", "Effects that are neither delivered nor given up"),
 ];
@@ -85,7 +86,9 @@ impl Gauges {
         }
         for (worker, _) in workers.iter().filter(|(worker, _)| is_there(worker)) {
             let age = seconds(now.since(worker.last_beat));
-            gauges.push("worker_heartbeat_age_seconds", "worker", worker.name.as_str(), age);
+            let name = worker.name.as_str();
+            gauges.push("worker_heartbeat_age_seconds", "worker", name, age);
+            gauges.push("worker_healthy", "worker", name, f64::from(u8::from(worker.healthy)));
         }
         gauges
     }

@@ -34,6 +34,8 @@ pub const GROUNDS: &[(&str, &str)] = &[
     ("other_transports_work_is_left", "the_transport_changes"),
     ("dispatch_to_the_first_worker", "equal_workers_have_equal_shares"),
     ("beat_does_not_restore_active", "a_late_beat_is_enough"),
+    ("unhealthy_worker_keeps_getting_work", "a_worker_that_beats_and_hangs"),
+    ("probe_failure_taken_for_death", "a_worker_that_beats_and_hangs"),
     ("cancel_does_not_reach_children", "a_cancelled_run_stops_its_children"),
     ("effect_settled_with_any_token", "a_sender_that_comes_back"),
     ("silent_senders_are_waited_for", "the_sender_dies_before_it_settles"),

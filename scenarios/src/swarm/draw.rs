@@ -207,6 +207,12 @@ fn disturbances(
                     _ => Disturb::BrokerDown { for_ms: short },
                 },
                 Family::Operator => operator(stream, fleet, short),
+                Family::Hang => {
+                    let worker = stream.within(1..=u64::from(fleet.workers));
+                    let goes_on_asking = stream.per_mille(500);
+                    let node = format!("worker-{worker}");
+                    Disturb::Hang { node, for_ms: long, goes_on_asking }
+                }
                 _ => continue,
             };
             all.push(Disturbance { at_ms: stream.below(first_act_ms), what });

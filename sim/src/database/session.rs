@@ -63,6 +63,9 @@ impl Store for SimStore {
 
     async fn begin(&self, purpose: &'static str) -> Result<SimTransaction, StoreError> {
         let me = self.me.clone();
+        if purpose == "claim" {
+            me.move_on(false).await;
+        }
         // Nobody begins anything before it has said what its last commit made possible.
         me.world().keep_promises(me.node(), &[]);
         let mut tx = SimTransaction { me, step: purpose, id: None, is_open: false, failed: None };

@@ -127,6 +127,13 @@ pub(super) const LIVENESS: &[Mutant] = &[
         due: Due::Now,
     },
     Mutant {
+        name: "recovered_worker_stays_unhealthy",
+        statement: "A probe that is answered well again is not told to the worker's row.",
+        law: L7,
+        also: &[L4],
+        due: Due::Now,
+    },
+    Mutant {
         name: "status_before_effects",
         statement: "The final status is committed first and the effects are planned in a second \
             transaction.",

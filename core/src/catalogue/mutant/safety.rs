@@ -352,6 +352,20 @@ pub(super) const SAFETY: &[Mutant] = &[
         due: Due::Now,
     },
     Mutant {
+        name: "unhealthy_worker_keeps_getting_work",
+        statement: "A worker that was found hung goes on claiming.",
+        law: S19,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "probe_failure_taken_for_death",
+        statement: "A worker whose probe fails is declared dead within its lease.",
+        law: S20,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
         name: "sweep_by_age_alone",
         statement: "A sweep declares dead whatever worker has not been heard of for a fixed time \
             and does not look at its lease.",

@@ -80,7 +80,19 @@ pub async fn queues_up_to<T: Transaction>(
 /// # Errors
 /// If the store fails.
 pub async fn worker<T: Transaction>(tx: &mut T, unit: &mut Unit, name: &WorkerName) -> Load<()> {
-    for worker in tx.workers(Some(std::slice::from_ref(name))).await? {
+    named_workers(tx, unit, std::slice::from_ref(name)).await
+}
+
+/// Locks workers.
+///
+/// # Errors
+/// If the store fails.
+pub async fn named_workers<T: Transaction>(
+    tx: &mut T,
+    unit: &mut Unit,
+    names: &[WorkerName],
+) -> Load<()> {
+    for worker in tx.workers(Some(names)).await? {
         unit.workers.load(worker);
     }
     Ok(())

@@ -10,7 +10,7 @@ use crate::drive::Step;
 use crate::port::Workflow;
 use crate::service::{
     admit, advance, claim, complete, control, dead_letter, dispatch, drain, effects, heartbeat,
-    submit, sweep, witness,
+    probe, submit, sweep, witness,
 };
 
 /// Where pinned workflows are found.
@@ -49,6 +49,8 @@ pub(super) fn ask(
         effects::Take,
         heartbeat::Beat,
         heartbeat::Register,
+        probe::FindProbed,
+        probe::Heed,
         submit::Submit,
         sweep::CheckWorkers,
         sweep::FindMissed,

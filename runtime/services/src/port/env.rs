@@ -7,6 +7,7 @@ use steadfast_core::settings::Settings;
 use steadfast_core::workflow::Workflow;
 use steadfast_core::{DefinitionHash, Span, Timestamp, Transport};
 
+use super::probe::{Answer, Probing};
 use super::{Broker, Courier, Store, StoreError};
 use crate::alarm::Alarm;
 use crate::journal::Journal;
@@ -46,6 +47,15 @@ pub trait Env: Clone + Send + Sync + 'static {
     fn retention(&self) -> Option<Span> {
         None
     }
+
+    /// How workers are asked whether they move.
+    fn probing(&self) -> Probing {
+        Probing::DEFAULT
+    }
+
+    /// Asks the worker at `address`, which it has published itself, whether it moves. It may not
+    /// answer, or another may answer in its place; `patience` bounds the wait.
+    fn probe(&self, address: &str, patience: Span) -> impl Future<Output = Answer> + Send;
 
     /// This process's own clock: for waiting and for fencing itself, never for a decision.
     fn now(&self) -> Timestamp;

@@ -6,7 +6,7 @@ use std::future::Future;
 use serde_json::Value;
 use steadfast_core::claim::Assignment;
 use steadfast_core::execution::Ending;
-use steadfast_core::{Runtime, WorkerId};
+use steadfast_core::{Runtime, Span, WorkerId};
 use tokio_util::sync::CancellationToken;
 
 /// Carries attempts out on one worker.
@@ -20,6 +20,12 @@ pub trait Runner: Clone + Send + Sync + 'static {
 
     /// The worker process has said goodbye and has nothing any more.
     fn has_left(&self) {}
+
+    /// How long the oldest thing has been under way that this does itself for an attempt: starting
+    /// its process, keeping its output. What an action does is its own affair, and takes its time.
+    fn at_it_for(&self) -> Span {
+        Span::ZERO
+    }
 
     /// Carries out one attempt, and returns when nothing of it is running any more. When `stop` is
     /// cancelled it ends the attempt as fast as the action allows. The timeout in the assignment's

@@ -106,6 +106,7 @@ impl Step for Claim {
         drive::worker(tx, unit, &self.worker.name).await?;
         let takes = |worker: &Worker| {
             worker.takes_work()
+                || !worker.healthy && unit.is_planted("unhealthy_worker_keeps_getting_work")
                 || worker.state == WorkerState::Draining && unit.is_planted("drain_keeps_claiming")
         };
         if !unit.worker(&self.worker.name).is_some_and(takes) {

@@ -3,6 +3,7 @@
 
 mod attempts;
 mod lease;
+mod progress;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::port::{
 };
 use attempts::Attempts;
 use lease::Lease;
+pub use progress::{Condition, Progress};
 
 /// How a worker behaves.
 #[derive(Clone, Debug)]
@@ -37,6 +39,8 @@ pub struct WorkerConfig {
     pub poll_interval: Span,
     /// How long it lets its work finish when it is asked to stop.
     pub shutdown_timeout: Span,
+    /// Where it writes down whether it moves.
+    pub progress: Progress,
 }
 
 /// Tells a worker to stop.
@@ -75,6 +79,7 @@ pub async fn work<E: Env, R: Runner>(env: E, runner: R, config: WorkerConfig, st
         info!(worker = %id, "registered");
         let runtimes = config.introduction.runtimes.clone();
         runner.serves(&id);
+        config.progress.is_now(Some(id.clone()));
         let worker = Worker {
             completer: complete::start(&env, id.clone(), runtimes.clone()),
             stop: stop.clone(),
@@ -88,7 +93,9 @@ pub async fn work<E: Env, R: Runner>(env: E, runner: R, config: WorkerConfig, st
             id: id.clone(),
         };
         former = Some(id);
-        match worker.live(&stop).await {
+        let lived = worker.live(&stop).await;
+        config.progress.is_now(None);
+        match lived {
             Lived::Stopped => return,
             Lived::Superseded => {
                 error!("another process has registered under this worker's name; stopping");
@@ -141,6 +148,8 @@ impl<E: Env, R: Runner> Worker<E, R> {
             () = self.listen() => Lived::Stopped,
             () = self.claim_all() => Lived::Stopped,
         };
+        // It looks for nothing any more.
+        self.config.progress.looks(None);
         match lived {
             Lived::Stopped => self.stop(stop).await,
             Lived::Superseded if is_planted(&self.env, "superseded_worker_runs_on") => {}
@@ -161,8 +170,10 @@ impl<E: Env, R: Runner> Worker<E, R> {
         loop {
             let permits = self.attempts.free();
             let mut full = false;
+            self.config.progress.looks(Some(self.env.now()));
             if permits > 0 {
                 let question = self.attempts.ask();
+                let _asking = self.begins("asking for work has taken");
                 let taken = claim::claim(&self.env, &self.id, &self.runtimes, permits).await;
                 match taken {
                     Ok(Ok(work)) => {
@@ -178,6 +189,8 @@ impl<E: Env, R: Runner> Worker<E, R> {
             if full || permits == 0 {
                 self.wait_for_room().await;
             } else {
+                // A broker that does not answer is no hang: work is found without it, only later.
+                self.config.progress.looks(None);
                 hints.wait(&self.env, self.config.poll_interval).await;
             }
         }
@@ -248,6 +261,7 @@ impl<E: Env, R: Runner> Worker<E, R> {
             return true;
         }
         let question = self.attempts.ask();
+        let _accepting = self.begins("accepting what was offered has taken");
         let answered = self.accept_all(offers.clone()).await;
         self.attempts.answered(&offers);
         drop(question);
@@ -278,7 +292,13 @@ impl<E: Env, R: Runner> Worker<E, R> {
         given_back.is_ok()
     }
 
+    /// Notes that something begins that must not take long.
+    fn begins(&self, what: &'static str) -> progress::Move {
+        self.config.progress.begin(what, self.env.now())
+    }
+
     async fn wait_for_room(&self) {
+        self.config.progress.looks(None);
         while self.attempts.free() == 0 {
             self.freed.notified().await;
         }
@@ -334,6 +354,7 @@ impl<E: Env, R: Runner> Worker<E, R> {
             let report = Report { execution, token, queue, ending, result, error };
             let takes_more = !self.stop.drain.is_cancelled() && !self.stop.now.is_cancelled();
             let question = self.attempts.ask();
+            let _reporting = self.begins("reporting an end has taken");
             let over = self.env.now();
             if let Ok(taken) = self.completer.send(complete::Ended { report, takes_more }).await {
                 match taken.answer {

@@ -115,6 +115,7 @@ pub(super) fn workers(value: &Value) -> String {
         ("name", "name"),
         ("state", "state"),
         ("cordoned", "cordoned"),
+        ("healthy", "healthy"),
         ("active", "active"),
         ("capacity", "capacity"),
         ("runtimes", "runtimes"),
