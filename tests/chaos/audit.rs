@@ -150,6 +150,8 @@ fn writes(notes: &[&Note], before: &Snapshot) -> Writes {
         parameters: parameters.collect(),
         results: left.into_iter().collect(),
         items: rows(notes, "visit_items", items).inserted,
+        // Nobody is told of anything here.
+        effects: Changed::default(),
         unchanged: 0,
     }
 }
