@@ -48,7 +48,8 @@ fn shell() -> Work {
 fn submit_all(unit: &mut Unit, limit: Option<u32>) {
     for _ in 0..BATCH {
         let prepared = prepared("bench.noop", shell(), limit);
-        let submission = Submission { prepared, idempotency: None, retry_of: None };
+        let submission =
+            Submission { prepared, idempotency: None, retry_of: None, wishes: Vec::new() };
         submit(unit, submission).expect("the queue is not full");
     }
 }
@@ -135,6 +136,7 @@ fn workflow_run(graph: &Graph) -> Unit {
         prepared: prepared("bench.flow", Work::Workflow, None),
         idempotency: None,
         retry_of: None,
+        wishes: Vec::new(),
     };
     let id = submit(&mut unit, submission).expect("it is accepted").id();
     let program = Program { graph, evaluator: &Literal };

@@ -9,6 +9,8 @@ mod access;
 mod actions;
 #[path = "api/document.rs"]
 mod document;
+#[path = "api/effects.rs"]
+mod effects;
 #[path = "api/executions.rs"]
 mod executions;
 #[path = "api/explain.rs"]

@@ -14,6 +14,7 @@
 //! | an envelope of another version | `rabbitmq/messages.rs` |
 //! | every message lost | `contract/services.rs` |
 //! | a killed worker | `production.rs` |
+//! | an executor that is killed while it tells somebody | `production/effects.rs` |
 
 #[path = "production/bench.rs"]
 mod bench;
@@ -21,6 +22,8 @@ mod bench;
 mod deployment;
 #[path = "production/doctor.rs"]
 mod doctor;
+#[path = "production/effects.rs"]
+mod effects;
 #[path = "production/journal.rs"]
 mod journal;
 #[path = "production/logs.rs"]

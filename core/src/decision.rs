@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::definition::Transport;
+use crate::effect::Effect;
 use crate::execution::Execution;
 use crate::history::Voices;
 use crate::id::{ExecutionId, FencingToken, QueueKey, Runtime, TaskKey, WorkerId};
@@ -52,6 +53,8 @@ pub struct Writes {
     pub results: Vec<(ExecutionId, Outcome)>,
     /// Pages of `with_items` lists.
     pub items: Vec<ItemPage>,
+    /// What the outside world is to be told.
+    pub effects: Changed<Effect>,
     /// How many edited rows turned out unchanged and are not written.
     pub unchanged: u32,
 }
@@ -93,6 +96,7 @@ impl Writes {
             && self.parameters.is_empty()
             && self.results.is_empty()
             && self.items.is_empty()
+            && self.effects.is_empty()
     }
 }
 

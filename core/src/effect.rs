@@ -5,6 +5,7 @@
 //! receiver may see a repeated try (nothing can prevent that), always under the same
 //! [`EffectKey::idempotency_key`].
 
+mod deliver;
 pub mod laws;
 mod machine;
 mod plan;
@@ -19,7 +20,8 @@ use alloc::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{ExecutionId, FencingToken, Generation, Version};
+use crate::execution::Execution;
+use crate::id::{ActionRef, Attempt, ExecutionId, FencingToken, Generation, Version};
 use crate::message::MessageKey;
 use crate::policy::RetryPolicy;
 use crate::status::Status;
@@ -27,6 +29,7 @@ use crate::table::{self, Edge, words};
 use crate::time::Timestamp;
 use crate::unit::Row;
 
+pub use deliver::{Verdict, control, deliver, settle};
 pub use machine::{EffectInput, Refusal, take};
 pub use plan::{Wish, plan};
 
@@ -85,7 +88,16 @@ pub const TRANSITIONS: &[Edge<EffectState>] = &[
     (Sending, Delivered, "deliver"),
     (Sending, Planned, "fail, release or expire"),
     (Sending, GaveUp, "fail too often, or abandon"),
+    (GaveUp, Planned, "revive"),
 ];
+
+impl EffectState {
+    /// Whether nobody sends it any more, unless an operator asks for it.
+    #[must_use]
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Delivered | Self::GaveUp)
+    }
+}
 
 /// The life cycle as a mermaid state diagram.
 #[must_use]
@@ -132,6 +144,9 @@ impl fmt::Display for Target {
     }
 }
 
+/// The one run of an execution that has effects: whoever repeats an execution submits another.
+pub const GENERATION: Generation = Generation(1);
+
 /// What an effect is found by. Unique: planning again finds the row that is there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EffectKey {
@@ -146,6 +161,13 @@ pub struct EffectKey {
 }
 
 impl EffectKey {
+    /// Not after any effect of `execution`.
+    #[must_use]
+    pub fn first_of(execution: ExecutionId) -> Self {
+        let (generation, kind) = (Generation(0), EffectKind::ALL[0]);
+        Self { execution, generation, kind, target: Target::new("") }
+    }
+
     /// What the receiver knows a repeated try by: the same for every try of this effect and of no
     /// other.
     #[must_use]
@@ -187,6 +209,48 @@ pub struct Effect {
     pub planned_at: Timestamp,
     /// When it was delivered or given up.
     pub ended_at: Option<Timestamp>,
+    /// What the receiver is told.
+    pub notice: Notice,
+}
+
+/// What is told of an end: everything is final when it is planned, so the effect needs no other row
+/// to be sent, however long that takes. It has neither parameters nor results.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// What was run.
+    pub action: ActionRef,
+    /// How it ended.
+    pub status: Status,
+    /// How many attempts it took.
+    pub attempt: Attempt,
+    /// Why it did not succeed.
+    pub error: Option<String>,
+    /// When it ended.
+    pub ended_at: Timestamp,
+}
+
+impl Notice {
+    /// The longest error that is told, in bytes.
+    pub const LONGEST_ERROR: usize = 2_000;
+
+    /// What is to be told of an execution that is over.
+    #[must_use]
+    pub fn of(execution: &Execution) -> Self {
+        Self {
+            action: execution.action.clone(),
+            status: execution.status,
+            attempt: execution.attempt,
+            error: execution.cause.map(|cause| cause.sentence().into()),
+            ended_at: execution.ended_at.unwrap_or(Timestamp::ZERO),
+        }
+    }
+
+    /// Takes the words that the execution left, as far as they are told.
+    pub fn take_error(&mut self, error: &str) {
+        let end = (0..=error.len().min(Self::LONGEST_ERROR)).rev();
+        let end = end.into_iter().find(|at| error.is_char_boundary(*at)).unwrap_or(0);
+        self.error = Some(error[..end].into());
+    }
 }
 
 impl Effect {

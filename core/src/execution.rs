@@ -14,6 +14,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::definition::{Transport, Work};
+use crate::effect::Wish;
 use crate::id::{
     ActionRef, Attempt, DefinitionHash, ExecutionId, FencingToken, ItemKey, Order, QueueKey,
     Version, WorkerId, WorkerName,
@@ -79,6 +80,8 @@ pub struct Execution {
     pub ended_at: Option<Timestamp>,
     /// Why it failed without its action's doing.
     pub cause: Option<Cause>,
+    /// Whom its end is told to, as it was asked for when it was submitted.
+    pub wishes: Vec<Wish>,
 }
 
 /// A submitter's key and a fingerprint of what was submitted with it.

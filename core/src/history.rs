@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use crate::decision::{Changed, ItemPage, Outcome, Writes};
+use crate::effect::{Effect, EffectKey};
 use crate::execution::Execution;
 use crate::id::{ExecutionId, FencingToken, WorkerId};
 use crate::queue::Queue;
@@ -50,6 +51,8 @@ pub struct Commit {
     pub results: Vec<(ExecutionId, Outcome)>,
     /// New pages of item lists.
     pub items: Vec<ItemPage>,
+    /// Changed effects.
+    pub effects: Vec<RowChange<Effect>>,
 }
 
 /// Who was listened to in a commit. Rows alone do not tell a report from a sweep.
@@ -59,6 +62,8 @@ pub struct Voices {
     pub reports: BTreeMap<ExecutionId, Word>,
     /// The worker processes that spoke of themselves.
     pub workers: BTreeSet<WorkerId>,
+    /// The effects whose sender spoke of its try, and the token that it presented.
+    pub effects: BTreeMap<EffectKey, FencingToken>,
 }
 
 /// What was presented with a word on an attempt.
@@ -84,6 +89,7 @@ impl Commit {
             parameters: self.parameters.clone(),
             results: self.results.clone(),
             items: self.items.clone(),
+            effects: changed(&self.effects),
             unchanged: 0,
         }
     }

@@ -8,6 +8,7 @@
 mod attempts;
 mod cancel;
 mod edges;
+mod effects;
 mod finality;
 mod handles;
 mod numbers;
@@ -81,6 +82,9 @@ pub const LAWS: &[(LawId, Check)] = &[
     (LawId::S7, Check::Change(edges::visits)),
     (LawId::S8, Check::Change(attempts::results)),
     (LawId::S11, Check::Snapshot(handles::alive)),
+    (LawId::S12, Check::Change(effects::settled)),
+    (LawId::S12, Check::Snapshot(effects::unique)),
+    (LawId::S13, Check::Snapshot(effects::planned)),
     (LawId::S14, Check::Snapshot(workflow::unique)),
     (LawId::S15, Check::Snapshot(workflow::expanded)),
     (LawId::S16, Check::Snapshot(workflow::counted)),
@@ -110,8 +114,6 @@ pub const ELSEWHERE: &[(LawId, &str)] = &[
     (LawId::S1p, "the simulator, which knows the processes that really run"),
     (LawId::S9, "the message's own life cycle"),
     (LawId::S10, "the message's own life cycle"),
-    (LawId::S12, "the ledger of effects"),
-    (LawId::S13, "the ledger of effects"),
     (LawId::S18, "the barrier"),
     (LawId::S26, "the transport's drain"),
 ];

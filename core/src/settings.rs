@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::policy::{Backoff, RetryPolicy};
 use crate::time::Span;
 
 /// Spans and bounds in force for a unit of work.
@@ -25,6 +26,10 @@ pub struct Settings {
     pub unschedulable_after: Span,
     /// How many may wait in one queue; workflow children are let in regardless.
     pub max_queue_length: u64,
+    /// How long somebody who delivers an effect is waited for.
+    pub effect_lease: Span,
+    /// How often the delivery of an effect is tried again, and when.
+    pub effect_retry: RetryPolicy,
 }
 
 impl Settings {
@@ -39,6 +44,14 @@ impl Settings {
         run_margin: Span::from_secs(30),
         unschedulable_after: Span::from_secs(300),
         max_queue_length: 10_000,
+        effect_lease: Span::from_secs(30),
+        effect_retry: RetryPolicy {
+            count: 9,
+            delay: Span::from_secs(2),
+            backoff: Backoff::Exponential,
+            max_delay: Some(Span::from_secs(600)),
+            jitter_permille: 200,
+        },
     };
 
     /// The longest time from the last sign of life of a slot's holder until the slot is free.

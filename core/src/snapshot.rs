@@ -17,6 +17,7 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use crate::decision::Outcome;
+use crate::effect::{Effect, EffectKey};
 use crate::execution::Execution;
 use crate::id::{ExecutionId, QueueKey, TaskKey, WorkerName};
 use crate::queue::{Occupancy, Queue};
@@ -25,7 +26,7 @@ use crate::status::Status;
 use crate::worker::Worker;
 use crate::workflow::{Run, TaskResult, Visit, VisitState};
 
-pub use apply::{Conflict, check_execution, check_visit};
+pub use apply::{Conflict, check_effect, check_execution, check_visit};
 pub use executions::Executions;
 pub use load::{Terms, Wanted};
 
@@ -50,6 +51,8 @@ pub struct Snapshot {
     pub results: BTreeMap<ExecutionId, Outcome>,
     /// The pages of item lists.
     pub items: BTreeMap<(TaskKey, u32), Vec<Value>>,
+    /// What the outside world is told.
+    pub effects: BTreeMap<EffectKey, Effect>,
 }
 
 impl Snapshot {
@@ -85,6 +88,13 @@ impl Snapshot {
     pub fn visits_of(&self, run: ExecutionId) -> impl Iterator<Item = &Visit> {
         let from = TaskKey { run, task: "".into(), occurrence: 0 };
         self.visits.range(from..).map(|(_, visit)| visit).take_while(move |v| v.key.run == run)
+    }
+
+    /// The effects of an execution, of all its generations.
+    pub fn effects_of(&self, execution: ExecutionId) -> impl Iterator<Item = &Effect> {
+        let from = EffectKey::first_of(execution);
+        let effects = self.effects.range(from..).map(|(_, effect)| effect);
+        effects.take_while(move |effect| effect.key.execution == execution)
     }
 
     /// The pages of a visit's list, in order.

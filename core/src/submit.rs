@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::admission::{self, QueueFull};
 use crate::definition::{Prepared, Transport};
+use crate::effect::Wish;
 use crate::execution::{Execution, Idempotency};
 use crate::id::{Attempt, ExecutionId, ItemKey, Version};
 use crate::status::Status;
@@ -22,6 +23,8 @@ pub struct Submission {
     pub idempotency: Option<Idempotency>,
     /// The ended execution that this repeats.
     pub retry_of: Option<ExecutionId>,
+    /// Whom its end is to be told to.
+    pub wishes: Vec<Wish>,
 }
 
 /// What became of a submission.
@@ -65,7 +68,7 @@ pub enum SubmitRefusal {
 /// # Errors
 /// See [`SubmitRefusal`].
 pub fn submit(unit: &mut Unit, submission: Submission) -> Result<Submitted, SubmitRefusal> {
-    let Submission { prepared, idempotency, retry_of } = submission;
+    let Submission { prepared, idempotency, retry_of, wishes } = submission;
     if let Some(wanted) = &idempotency
         && let Some(known) = unit.submitted_with(&wanted.key)
     {
@@ -83,6 +86,7 @@ pub fn submit(unit: &mut Unit, submission: Submission) -> Result<Submitted, Subm
     let (mut execution, parameters) = requested(id, prepared, unit.transport, now);
     execution.idempotency = idempotency;
     execution.retry_of = retry_of;
+    execution.wishes = wishes;
     unit.create(execution, parameters);
     admission::enter(unit, id);
     Ok(Submitted::Created(id))
@@ -152,6 +156,7 @@ fn requested(
         started_at: None,
         ended_at: None,
         cause: None,
+        wishes: Vec::new(),
     };
     (execution, prepared.parameters)
 }

@@ -6,6 +6,7 @@
 //! which draws the consequences that must not be forgotten: the freed slot promotes the next in
 //! line, the parent run hears of the end, the worker is told to stop.
 
+mod effects;
 mod planted;
 mod rows;
 
@@ -18,6 +19,7 @@ use serde_json::Value;
 
 use crate::decision::{Decision, ItemPage, Message, Outcome, Settle, Writes};
 use crate::definition::{Transport, Work};
+use crate::effect::{Effect, EffectKey};
 use crate::execution::{Execution, ExecutionInput, Refusal};
 use crate::history::{Voices, Word};
 use crate::id::{ExecutionId, FencingToken, Order, QueueKey, TaskKey, WorkerId, WorkerName};
@@ -52,6 +54,8 @@ pub struct Unit {
     pub visits: Rows<Visit>,
     /// Loaded and changed schedules.
     pub schedules: Rows<Schedule>,
+    /// Loaded, planned and changed effects.
+    pub effects: Rows<Effect>,
     executions: Rows<Execution>,
     occupancy: BTreeMap<QueueKey, Occupancy>,
     line: BTreeMap<QueueKey, BTreeSet<(Order, ExecutionId)>>,
@@ -89,6 +93,7 @@ impl Unit {
             runs: Rows::default(),
             visits: Rows::default(),
             schedules: Rows::default(),
+            effects: Rows::default(),
             executions: Rows::default(),
             occupancy: BTreeMap::new(),
             line: BTreeMap::new(),
@@ -128,6 +133,11 @@ impl Unit {
     /// Notes that a worker process spoke of itself and was listened to.
     pub(crate) fn hear_worker(&mut self, worker: WorkerId) {
         self.voices.workers.insert(worker);
+    }
+
+    /// Notes that whoever delivers an effect spoke of its try and was listened to.
+    pub(crate) fn hear_effect(&mut self, key: EffectKey, token: FencingToken) {
+        self.voices.effects.insert(key, token);
     }
 
     /// Adds an execution that the store loaded and locked.
@@ -328,7 +338,8 @@ impl Unit {
 
     /// All changes as one decision.
     #[must_use]
-    pub fn into_decision(self) -> Decision {
+    pub fn into_decision(mut self) -> Decision {
+        self.complete_notices();
         let mut unchanged = 0;
         let writes = Writes {
             workers: self.workers.into_changed(&mut unchanged),
@@ -340,6 +351,7 @@ impl Unit {
             parameters: self.parameters.into_iter().collect(),
             results: self.results.into_iter().collect(),
             items: self.items,
+            effects: self.effects.into_changed(&mut unchanged),
             unchanged,
         };
         let messages = self.messages.into_iter().collect();
@@ -366,6 +378,9 @@ impl Unit {
         }
         if after.status.is_terminal() {
             self.follow_end(after);
+        }
+        if !after.wishes.is_empty() {
+            self.plan_effects(before, after);
         }
         if after.status == Status::Ready
             && before.status.has_live_attempt()

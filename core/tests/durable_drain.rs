@@ -79,7 +79,12 @@ impl World {
         let id = self.executions.len() as u64 + 1;
         let ids = id..id + 1;
         let mut unit = Unit::new(Timestamp::ZERO, Settings::DEFAULT, carried, ids, 0);
-        let submission = Submission { prepared: prepared(), idempotency: None, retry_of: None };
+        let submission = Submission {
+            prepared: prepared(),
+            idempotency: None,
+            retry_of: None,
+            wishes: Vec::new(),
+        };
         submit(&mut unit, submission).expect("an empty queue takes it");
         let execution = unit.execution(ExecutionId(id)).expect("submitted").clone();
         let key = MessageKey::single(Kind::Orchestrate, execution.id, Generation(1));

@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use steadfast_core::effect::laws::{self, Change};
 use steadfast_core::effect::{
-    Effect, EffectInput, EffectKey, EffectKind, EffectState, Refusal, Target, Trigger, Wish, plan,
-    take,
+    Effect, EffectInput, EffectKey, EffectKind, EffectState, Notice, Refusal, Target, Trigger,
+    Wish, plan, take,
 };
 use steadfast_core::unit::Rows;
 use steadfast_core::{
-    Backoff, ExecutionId, FencingToken, Generation, RetryPolicy, Span, Status, Timestamp,
+    ActionRef, Attempt, Backoff, ExecutionId, FencingToken, Generation, RetryPolicy, Span, Status,
+    Timestamp,
 };
 
 const LEASE: Span = Span::from_secs(10);
@@ -135,7 +136,14 @@ impl World {
         }
         self.status = status;
         self.ends.insert(self.generation, status);
-        let planned = plan((RUN, self.generation), status, &wishes(), RETRY, self.now());
+        let notice = Notice {
+            action: ActionRef::new("demo.echo"),
+            status,
+            attempt: Attempt(1),
+            error: None,
+            ended_at: self.now(),
+        };
+        let planned = plan((RUN, self.generation), &notice, &wishes(), RETRY, self.now());
         for effect in planned {
             assert!(self.effects.insert(effect.key.clone(), effect).is_none());
         }
@@ -188,7 +196,13 @@ impl World {
                 let error = String::from("503");
                 let input = match how {
                     0 => EffectInput::Release(token),
-                    how => EffectInput::Fail { token, error, lasting: how == 1, entropy: self.now },
+                    how => EffectInput::Fail {
+                        token,
+                        error,
+                        lasting: how == 1,
+                        after: None,
+                        entropy: self.now,
+                    },
                 };
                 let _ = self.tell(&key, &input);
             }
@@ -264,9 +278,16 @@ proptest! {
     ) {
         let about = (RUN, Generation(generation));
         let retry = RetryPolicy { count, ..RETRY };
-        let planned = plan(about, status, &wishes(), retry, Timestamp::from_micros(now));
+        let notice = |status| Notice {
+            action: ActionRef::new("demo.echo"),
+            status,
+            attempt: Attempt(1),
+            error: None,
+            ended_at: Timestamp::ZERO,
+        };
+        let planned = plan(about, &notice(status), &wishes(), retry, Timestamp::from_micros(now));
         let keys = |planned: &[Effect]| planned.iter().map(|e| e.key.clone()).collect::<Vec<_>>();
-        let again = plan(about, status, &wishes(), RETRY, Timestamp::ZERO);
+        let again = plan(about, &notice(status), &wishes(), RETRY, Timestamp::ZERO);
         prop_assert_eq!(keys(&planned), keys(&again));
         let bill = planned.iter().any(|effect| effect.key.kind == EffectKind::Billing);
         prop_assert_eq!(bill, status == Status::Completed);

@@ -83,7 +83,7 @@ fn execution() -> Execution {
         parameters: serde_json::Value::Null,
     };
     let mut unit = Unit::new(Timestamp::ZERO, Settings::DEFAULT, Transport::Embedded, 7..9, 0);
-    let submission = Submission { prepared, idempotency: None, retry_of: None };
+    let submission = Submission { prepared, idempotency: None, retry_of: None, wishes: Vec::new() };
     submit(&mut unit, submission).expect("an empty store takes it");
     unit.execution(ExecutionId(7)).expect("submitted").clone()
 }

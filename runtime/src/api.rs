@@ -5,6 +5,7 @@
 
 mod actions;
 mod auth;
+mod effects;
 mod executions;
 mod extract;
 mod guard;
@@ -32,7 +33,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::TraceLayer;
 
 pub use auth::{BadTokenHash, OpenToAll, Role, Token, check_listen};
-pub(crate) use model::rfc3339;
+pub(crate) use model::{rfc3339, without_text};
 pub use problem::{FieldError, MEDIA_TYPE, Problem, ProblemKind};
 pub use server::{serve, serve_probes};
 pub use waiting::wait_on;

@@ -79,6 +79,7 @@ fn dispatch(arguments: Arguments) -> Result<Code, Failure> {
         Verb::Bench(asked) => bench::bench(&asked, &setting),
         Verb::Witness(asked) => production::witness(&asked, &setting),
         Verb::Drain(asked) => client::drain(asked, &setting),
+        Verb::Effects { verb } => client::effects(verb, &setting),
         Verb::Parked { verb } => client::parked(verb, &setting),
         Verb::Doctor(_) => Ok(Code::Usage),
     }

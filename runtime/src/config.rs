@@ -20,10 +20,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
-use steadfast_runtime::core::Span;
+use steadfast_runtime::core::effect::Trigger;
 use steadfast_runtime::core::settings::Settings;
+use steadfast_runtime::core::{Backoff, RetryPolicy, Span};
+use steadfast_runtime::effects::address_problem;
 use steadfast_runtime::packs::PolicyDefaults;
-use steadfast_runtime::{Durability, JournalOptions, Options};
+use steadfast_runtime::{Durability, EffectOptions, JournalOptions, Options, Webhook};
 use steadfast_services::port::Probing;
 
 pub(crate) use environment::Environment;
@@ -50,6 +52,7 @@ pub(crate) struct Config {
     pub(crate) worker: Worker,
     pub(crate) queue: Queue,
     pub(crate) api: Api,
+    pub(crate) effects: Effects,
     pub(crate) journal: Option<JournalOptions>,
     /// Directories that hold packs, all of which are there.
     pub(crate) packs: Vec<PathBuf>,
@@ -142,6 +145,62 @@ pub(crate) struct Api {
     pub(crate) token: Option<String>,
 }
 
+/// The section `effects`.
+#[derive(Clone, Debug)]
+pub(crate) struct Effects {
+    pub(crate) options: EffectOptions,
+    pub(crate) retry: RetryPolicy,
+}
+
+impl Effects {
+    fn typed(layers: &Layers) -> Self {
+        let list = layers.get("effects.webhooks").and_then(|given| given.value.as_array());
+        let read = |webhook: &Value| {
+            let text = |name: &str| webhook.get(name).and_then(Value::as_str);
+            let actions = webhook.get("actions").and_then(Value::as_array).into_iter().flatten();
+            Webhook {
+                url: text("url").unwrap_or_default().to_owned(),
+                on: text("on").and_then(|on| on.parse().ok()).unwrap_or(Trigger::Ended),
+                actions: actions.filter_map(Value::as_str).map(str::to_owned).collect(),
+            }
+        };
+        Self {
+            options: EffectOptions {
+                webhooks: list.into_iter().flatten().map(read).collect(),
+                signing_secret: layers.text("effects.signing_secret"),
+                allow_private_addresses: layers.flag("effects.allow_private_addresses"),
+                timeout: layers.span("effects.timeout_seconds").into(),
+            },
+            retry: RetryPolicy {
+                count: layers.count("effects.max_attempts").unwrap_or(1).saturating_sub(1),
+                delay: layers.span("effects.retry_delay_seconds"),
+                backoff: Backoff::Exponential,
+                max_delay: Some(layers.span("effects.max_delay_seconds")),
+                jitter_permille: 200,
+            },
+        }
+    }
+
+    /// Every receiver must be at an address that may be told. It may hold a secret and is not shown.
+    fn check(&self, layers: &Layers) -> Result<(), Vec<String>> {
+        let Some(given) = layers.get("effects.webhooks") else { return Ok(()) };
+        let allowed = self.options.allow_private_addresses;
+        let webhooks = self.options.webhooks.iter().enumerate();
+        let problems = webhooks.filter_map(|(number, webhook)| {
+            let problem = address_problem(&webhook.url, allowed)?;
+            let (source, number) = (&given.source, number + 1);
+            Some(format!("{source}: the `url` of webhook {number} of `effects.webhooks` {problem}"))
+        });
+        let problems: Vec<String> = problems.collect();
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// A try with all that is around it, and time to spare for whoever is slow to begin.
+    fn lease(&self) -> Span {
+        Span::from(self.options.timeout) + Span::from_secs(10)
+    }
+}
+
 /// Who may use the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Token {
@@ -163,6 +222,7 @@ impl Config {
         let layers = Layers::read(file, environment, flags)?;
         let packs = pack_directories(&layers)?;
         let mut config = Self::typed(&layers, packs);
+        config.effects.check(&layers)?;
         config.api.url = environment.get("STEADFAST_API_URL").map(str::to_owned);
         config.api.token = environment.get("STEADFAST_API_TOKEN").map(str::to_owned);
         Ok(config)
@@ -209,6 +269,7 @@ impl Config {
                 queue_timeout: Some(layers.span("queue.queue_timeout_seconds"))
                     .filter(|span| !span.is_zero()),
             },
+            effects: Effects::typed(layers),
             api: Api {
                 listen: layers.text("api.listen").unwrap_or_default(),
                 listen_is_chosen: layers
@@ -229,6 +290,7 @@ impl Config {
 
     /// How an engine in this process is to be run, apart from where its data is.
     pub(crate) fn options(&self) -> Options {
+        let effects = &self.effects;
         let lease = self.worker.lease;
         Options {
             durability: self.durability,
@@ -239,8 +301,11 @@ impl Config {
                 offer_timeout: self.executor.scheduled_timeout,
                 unschedulable_after: self.executor.scheduled_timeout,
                 max_queue_length: self.queue.max_queue_length,
+                effect_lease: effects.lease(),
+                effect_retry: effects.retry,
                 ..Settings::DEFAULT
             },
+            effects: effects.options.clone(),
             defaults: PolicyDefaults {
                 max_losses: self.executor.max_lost_attempts,
                 queue_timeout: self.queue.queue_timeout,

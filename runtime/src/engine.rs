@@ -4,6 +4,7 @@
 mod broker;
 mod builder;
 mod counters;
+mod courier;
 mod definitions;
 mod env;
 mod journal;
@@ -26,6 +27,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use steadfast_core::depth::{MAX_DEPTH, is_too_deep};
+use steadfast_core::effect::Wish;
 use steadfast_core::execution::{Idempotency, Refusal};
 use steadfast_core::queue::LimitOverride;
 use steadfast_core::schedule;
@@ -46,6 +48,7 @@ use steadfast_services::service::submit::SubmitError;
 use steadfast_services::service::work::{Condition, Progress, StopSignals};
 use tokio::task::JoinHandle;
 
+use crate::effects::EffectProblem;
 pub(crate) use broker::AnySubscription;
 pub use builder::{Data, Durability, EngineBuilder, OpenError, Options, Roles, Servers};
 pub use counters::Counters;
@@ -81,6 +84,8 @@ pub struct Request {
     pub idempotency_key: Option<String>,
     /// The ended execution that this repeats.
     pub retry_of: Option<ExecutionId>,
+    /// Whom its end is to be told to, beside those who are configured.
+    pub effects: Vec<Wish>,
 }
 
 /// Why the engine did not do what it was asked.
@@ -113,6 +118,9 @@ pub enum EngineError {
     /// The parameters do not fit, or the action cannot be run.
     #[error(transparent)]
     Prepare(#[from] PrepareError),
+    /// An effect that was asked for cannot be delivered; nothing was created.
+    #[error(transparent)]
+    Effect(#[from] EffectProblem),
     /// It was refused; nothing was created.
     #[error(transparent)]
     Submit(#[from] SubmitRefusal),
@@ -224,7 +232,8 @@ impl Engine {
     /// If it is refused, or the store cannot be reached.
     pub async fn submit(&self, request: Request) -> Result<Submitted, EngineError> {
         let prepared = self.prepare(&request.action, request.parameters)?;
-        self.submit_prepared(prepared, request.idempotency_key, request.retry_of).await
+        let Request { idempotency_key, retry_of, effects, .. } = request;
+        self.submit_wishing(prepared, idempotency_key, retry_of, effects).await
     }
 
     /// Submits what [`Engine::prepare`] returned, or what was made of a workflow file with
@@ -238,6 +247,16 @@ impl Engine {
         idempotency_key: Option<String>,
         retry_of: Option<ExecutionId>,
     ) -> Result<Submitted, EngineError> {
+        self.submit_wishing(prepared, idempotency_key, retry_of, Vec::new()).await
+    }
+
+    async fn submit_wishing(
+        &self,
+        prepared: Prepared,
+        idempotency_key: Option<String>,
+        retry_of: Option<ExecutionId>,
+        asked: Vec<Wish>,
+    ) -> Result<Submitted, EngineError> {
         if is_too_deep(&prepared.parameters) {
             let error = format!("the parameters are nested deeper than {MAX_DEPTH} levels");
             return Err(EngineError::Type(error));
@@ -247,9 +266,10 @@ impl Engine {
         }
         let idempotency = idempotency_key.map(|key| Idempotency {
             key,
-            fingerprint: fingerprint(prepared.action.as_str(), &prepared.parameters),
+            fingerprint: fingerprint(prepared.action.as_str(), &prepared.parameters, &asked),
         });
-        let submission = Submission { prepared, idempotency, retry_of };
+        let wishes = self.0.env.effects().wishes(&prepared.action, asked)?;
+        let submission = Submission { prepared, idempotency, retry_of, wishes };
         Ok(self.0.doors.submitter.send(submission).await??)
     }
 
@@ -367,6 +387,7 @@ impl Engine {
             action,
             parameters: view.parameters,
             retry_of: Some(id),
+            effects: self.0.env.effects().without_configured(&execution.action, execution.wishes),
             ..Request::default()
         };
         self.submit(request).await
@@ -464,11 +485,14 @@ fn to_json(input: impl Serialize) -> Result<Value, EngineError> {
 }
 
 /// The hash by which two submissions with one idempotency key are told apart.
-fn fingerprint(action: &str, parameters: &Value) -> String {
+fn fingerprint(action: &str, parameters: &Value, effects: &[Wish]) -> String {
     let mut hasher = Sha256::new();
     hasher.update(action.as_bytes());
     hasher.update([0]);
     hasher.update(parameters.to_string().as_bytes());
+    for wish in effects {
+        hasher.update(format!("\0{}\0{}\0{}", wish.trigger, wish.kind, wish.target));
+    }
     hasher.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 

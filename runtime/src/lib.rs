@@ -6,11 +6,13 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod effects;
 pub mod engine;
 pub mod explain;
 pub mod handler;
 pub mod metrics;
 
+pub use effects::{EffectOptions, EffectProblem, Webhook};
 pub use engine::{
     AnyStore, Data, Durability, Engine, EngineBuilder, EngineError, JournalOptions, OpenError,
     Options, Request, Roles, Servers, Witness, WitnessProgram, bear_witness,

@@ -102,6 +102,7 @@ async fn read(engine: &Engine, now: Timestamp) -> Result<Gauges, StoreError> {
     let queues = engine.query().queues(None).await?;
     let workers = engine.query().workers().await?;
     let mut gauges = Gauges::new(now, &queues, &workers);
+    gauges.set_effects(&engine.query().open_effects().await?);
     let broker = engine.env().broker();
     // The broker may be away while the store is there, and gauges of the store go on then.
     match broker.count_parked().await {
@@ -117,12 +118,19 @@ async fn read(engine: &Engine, now: Timestamp) -> Result<Gauges, StoreError> {
     Ok(gauges)
 }
 
-/// One counter: its name without `_total`, what it counts, and its one label.
+/// One counter: its name without `_total`, what it counts, and its labels.
 struct Counted {
     name: &'static str,
     help: &'static str,
     label: Option<(&'static str, &'static str)>,
+    also: Option<(&'static str, &'static str)>,
     counter: Counter,
+}
+
+/// Of effects, by what came of them.
+const fn effect(outcome: &'static str, counter: Counter) -> Counted {
+    let counted = counted("effects", Some(("outcome", outcome)), counter, EFFECTS);
+    Counted { also: Some(("kind", "webhook")), ..counted }
 }
 
 const fn counted(
@@ -131,7 +139,7 @@ const fn counted(
     counter: Counter,
     help: &'static str,
 ) -> Counted {
-    Counted { name, help, label, counter }
+    Counted { name, help, label, also: None, counter }
 }
 
 const fn of(label: &'static str, value: &'static str) -> Option<(&'static str, &'static str)> {
@@ -187,11 +195,16 @@ const COUNTERS: &[Counted] = &[
     ),
     counted("executions_filed", None, Counter::ExecutionsFiled, "Ended executions put away"),
     counted("executions_dropped", None, Counter::ExecutionsDropped, DROPPED),
+    effect("delivered", Counter::EffectsDelivered),
+    effect("failed", Counter::EffectTriesFailed),
+    effect("gave_up", Counter::EffectsGivenUp),
     counted("messages_redelivered", None, Counter::MessagesRedelivered, "Messages that came again"),
     counted("schedules_fired", None, Counter::SchedulesFired, "Due times of schedules that fired"),
     counted("schedules_passed_over", None, Counter::SchedulesPassedOver, PASSED_OVER),
 ];
 
+const EFFECTS: &str =
+    "Deliveries: those that arrived, tries that failed and are made again, and those given up";
 const ATTEMPTS: &str = "Attempts that ended, by how";
 const DROPPED: &str = "Executions that were dropped because their retention had ended";
 const PASSED_OVER: &str = "Schedules that left due times out: missed, or not to be submitted";
@@ -279,7 +292,8 @@ impl Scrape {
                 continue;
             }
             for (counted, count) in rest.drain(..end) {
-                let labels: Vec<(&str, &str)> = counted.label.into_iter().collect();
+                let labels: Vec<(&str, &str)> =
+                    counted.also.into_iter().chain(counted.label).collect();
                 ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
             }
         }

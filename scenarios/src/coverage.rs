@@ -65,7 +65,6 @@ pub const GROUPS: &[Group] = &[
 
 use Covered::{By, Due, No};
 
-const EFFECTS: &str = "Effects are not planned by any service yet.";
 const GROUPS_ARE_DUE: &str = "Groups with a continuation are not built yet.";
 const MESSAGES_ARE_DUE: &str =
     "Messages are hints that cannot fail; durable ones are not built yet.";
@@ -124,7 +123,14 @@ pub const FAILURES: &[(&str, Covered)] = &[
     ("F48", By(&["retries_meet_their_end"])),
     ("F49", By(&["killed_in_the_middle", "work_that_does_not_stop"])),
     ("F50", By(&["long_after_the_end"])),
-    ("F51", Due(EFFECTS)),
+    (
+        "F51",
+        By(&[
+            "an_end_is_told_as_it_is",
+            "the_sender_dies_before_it_settles",
+            "a_sender_that_comes_back",
+        ]),
+    ),
     ("F52", By(&["an_outage_is_no_verdict"])),
     ("F53", By(&["submit_in_doubt"])),
     ("F54", Due(GROUPS_ARE_DUE)),

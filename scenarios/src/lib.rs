@@ -7,6 +7,7 @@
 mod claim;
 mod completion;
 pub mod coverage;
+mod effect;
 mod fanout;
 mod hunt;
 mod library;
@@ -121,6 +122,10 @@ pub static SCENARIOS: &[Scenario] = &[
     claim::retries_meet_their_end::SCENARIO,
     claim::two_sweepers::SCENARIO,
     fanout::a_list_expands_whole::SCENARIO,
+    effect::a_sender_that_comes_back::SCENARIO,
+    effect::an_end_is_told_as_it_is::SCENARIO,
+    effect::given_up_and_tried_again::SCENARIO,
+    effect::the_sender_dies_before_it_settles::SCENARIO,
     probe::a_cancelled_run_stops_its_children::SCENARIO,
     probe::a_delay_is_kept::SCENARIO,
     probe::a_late_beat_is_enough::SCENARIO,

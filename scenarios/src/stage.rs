@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use steadfast_core::settings::Settings;
-use steadfast_core::{Span, Transport};
+use steadfast_core::{Backoff, RetryPolicy, Span, Transport};
 use steadfast_sim::{BrokerPlan, Deployment, Fleet, FleetPlan, Library, Stream, Terms, World};
 
 use crate::library::{impatient_library, library};
@@ -31,6 +31,17 @@ const SETTINGS: Settings = Settings {
     run_margin: Span::from_secs(3),
     unschedulable_after: Span::from_secs(60),
     max_queue_length: 10_000,
+    effect_lease: Span::from_secs(3),
+    effect_retry: EFFECT_RETRY,
+};
+
+/// Soon again, and often enough for any storm.
+pub(crate) const EFFECT_RETRY: RetryPolicy = RetryPolicy {
+    count: 12,
+    delay: Span::from_millis(200),
+    backoff: Backoff::Exponential,
+    max_delay: Some(Span::from_secs(2)),
+    jitter_permille: 200,
 };
 
 /// A deployment that is being put together. What a story does not say, the seed draws.

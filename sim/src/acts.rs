@@ -309,7 +309,9 @@ impl World {
 
     /// The laws that only the whole history can tell.
     pub fn judge_the_whole(&self) {
-        let verdict = self.see_history(law::check_history).and_then(|()| self.judge_retries());
+        let verdict = self.see_history(law::check_history);
+        let verdict = verdict.and_then(|()| self.judge_retries());
+        let verdict = verdict.and_then(|()| self.judge_delivered());
         if let Err(violation) = verdict {
             self.violate(violation.law, violation.what);
         }

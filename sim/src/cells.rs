@@ -10,6 +10,7 @@ use crate::broker::TOPICS;
 use crate::chance::Site;
 use crate::fault::{Fault, STRIKES, Strike};
 use crate::kinds;
+use crate::receiver::DELIVER;
 
 /// What a fault can do to a node that has attempts.
 const BLOWS: &[Fault] =
@@ -42,6 +43,9 @@ fn table() -> &'static Table {
             if meets(Site::Subscribe, strike) {
                 add(strike.name(), SUBSCRIBE);
             }
+            if meets(Site::Call, strike) {
+                add(strike.name(), DELIVER);
+            }
         }
         for blow in BLOWS {
             DOINGS.iter().for_each(|doing| add(blow.name(), doing));
@@ -61,7 +65,7 @@ pub fn cells() -> Vec<&'static str> {
 
 /// The cell of a strike on whoever `does` something.
 pub(crate) fn of_strike(strike: Strike, does: &dyn Fn(&str) -> bool) -> Option<&'static str> {
-    let known = kinds::STEPS.iter().skip(1).chain(TOPICS).copied().chain([SUBSCRIBE]);
+    let known = kinds::STEPS.iter().skip(1).chain(TOPICS).copied().chain([SUBSCRIBE, DELIVER]);
     let at = known.into_iter().find(|step| does(step))?;
     table().get(&(strike.name(), at)).copied()
 }

@@ -34,6 +34,8 @@ pub enum Site {
     Subscribe,
     /// A question whether a worker moves.
     Probe,
+    /// A receiver outside is called.
+    Call,
 }
 
 impl Site {
@@ -50,6 +52,7 @@ impl Site {
             Self::Settle => "settle",
             Self::Subscribe => "subscribe",
             Self::Probe => "probe",
+            Self::Call => "call",
         }
     }
 }

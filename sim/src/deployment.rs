@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
+use steadfast_core::effect::{EffectInput, EffectKind, Target, Trigger, Wish};
 use steadfast_core::execution::Idempotency;
 use steadfast_core::schedule::{Plan, ScheduleName};
 use steadfast_core::submit::Submission;
@@ -13,6 +14,7 @@ use steadfast_core::{ActionRef, ExecutionId, Span, Transport, WorkerName};
 use steadfast_services::assembly::{Doors, open_doors, start_executor};
 use steadfast_services::port::{PROBE_LABEL, Runner};
 use steadfast_services::service::control::{self, QueueChange};
+use steadfast_services::service::effects::{self, Place};
 use steadfast_services::service::heartbeat::Introduction;
 use steadfast_services::service::work::{Progress, StopSignals, WorkerConfig, work};
 use steadfast_services::service::{retention, schedule};
@@ -82,6 +84,7 @@ enum Operation {
     Drain,
     Retain,
     Schedule,
+    Effect,
 }
 
 /// A running deployment. Clones are the same.
@@ -342,7 +345,8 @@ impl Deployment {
         let prepared = self.0.library.prepare(action, parameters.clone());
         let fingerprint = format!("{action} {parameters}");
         let idempotency = key.map(|key| Idempotency { key: key.to_owned(), fingerprint });
-        Submission { prepared, idempotency, retry_of: None }
+        let wishes = wishes_of(parameters["item"].as_u64());
+        Submission { prepared, idempotency, retry_of: None, wishes }
     }
 
     /// Two clients submit with one key at once, each at an API node of its own. `None` for one that
@@ -426,6 +430,14 @@ impl Deployment {
         self.ask(async move { deployment.schedule(&name, plan).await });
     }
 
+    /// Has an effect tried again or given up, by its place in the plan. Whether somebody heard it,
+    /// whatever was answered.
+    pub async fn control_effect(&self, of: ExecutionId, index: u32, input: EffectInput) -> bool {
+        let place = Place { execution: of, index };
+        let control = move |env| async move { effects::control(&env, place, input).await.is_ok() };
+        self.operate(Operation::Effect, of.0, control).await
+    }
+
     /// Cordons a worker, or takes that back, as soon as an API node does it, and does not wait.
     pub fn ask_to_cordon(&self, worker: &str, cordoned: bool) {
         let (deployment, worker) = (self.clone(), worker.to_owned());
@@ -503,5 +515,21 @@ impl Deployment {
         let mut up =
             apis.values().filter(|(me, _, _)| me.is_alive() && self.world().is_up(me.node()));
         up.next().cloned()
+    }
+}
+
+/// Whom the end of a submission is told to: of one half of them nobody, of the others somebody in
+/// any case, or one of two.
+fn wishes_of(item: Option<u64>) -> Vec<Wish> {
+    let wish = |trigger, target: &str| {
+        let (kind, target) = (EffectKind::Webhook, Target::new(target));
+        Wish { trigger, kind, target }
+    };
+    match item.map(|item| item % 4) {
+        Some(0) => vec![wish(Trigger::Ended, "observer")],
+        Some(1) => {
+            vec![wish(Trigger::Completed, "receipts"), wish(Trigger::Unsuccessful, "pager")]
+        }
+        _ => Vec::new(),
     }
 }

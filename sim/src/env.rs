@@ -20,6 +20,7 @@ use crate::database::SimStore;
 use crate::hang::PROBING;
 use crate::library::Library;
 use crate::process::Process;
+use crate::receiver::SimCourier;
 use crate::sync::lock;
 use crate::watched::Watched;
 use crate::{SimTime, time};
@@ -45,7 +46,9 @@ struct Inner {
     broker: SimBroker,
     terms: Terms,
     library: Arc<Library>,
+    courier: SimCourier,
     alarm: Alarm,
+    effect_alarm: Alarm,
     draws: AtomicU64,
     journal: Option<Journal>,
 }
@@ -62,10 +65,12 @@ impl SimEnv {
             journal,
             store: SimStore::new(me.clone()),
             broker: SimBroker::new(me.clone()),
+            courier: SimCourier::new(me.clone()),
             me,
             terms,
             library,
             alarm: Alarm::default(),
+            effect_alarm: Alarm::default(),
             draws: AtomicU64::new(start),
         }))
     }
@@ -85,6 +90,7 @@ impl SimEnv {
 impl Env for SimEnv {
     type Store = SimStore;
     type Broker = SimBroker;
+    type Courier = SimCourier;
 
     const SIMULATED: bool = true;
 
@@ -94,6 +100,10 @@ impl Env for SimEnv {
 
     fn broker(&self) -> &SimBroker {
         &self.0.broker
+    }
+
+    fn courier(&self) -> &SimCourier {
+        &self.0.courier
     }
 
     fn settings(&self) -> Settings {
@@ -152,6 +162,10 @@ impl Env for SimEnv {
 
     fn alarm(&self) -> &Alarm {
         &self.0.alarm
+    }
+
+    fn effect_alarm(&self) -> &Alarm {
+        &self.0.effect_alarm
     }
 
     fn count(&self, counter: Counter, by: u64) {

@@ -182,6 +182,8 @@ pub mod kinds {
     pub static ACTION_BEGAN: Kind = Kind::new("action_began", &["execution", "attempt"]);
     /// An action's process is gone.
     pub static ACTION_ENDED: Kind = Kind::new("action_ended", &["execution", "attempt"]);
+    /// A receiver outside was told of an end.
+    pub static TOLD: Kind = Kind::new("told", &["execution", "index", "token"]);
     /// A client was told that its submission was accepted.
     pub static ACCEPTED: Kind = Kind::new("accepted", &["item", "execution"]);
     /// A client was told that its submission was not accepted.
@@ -217,6 +219,9 @@ pub mod kinds {
         "change schedule",
         "find schedules",
         "fire schedules",
+        "take effects",
+        "settle effect",
+        "control effect",
     ];
 
     /// The number of a step.

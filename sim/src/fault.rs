@@ -78,6 +78,14 @@ faults! {
         ProbeLost = "probe_lost",
         /// A worker that moves is heard to hang.
         ProbeLies = "probe_lies",
+        /// A receiver outside says that it cannot take it now.
+        ReceiverFails = "receiver_fails",
+        /// A receiver outside says that it will not take it.
+        ReceiverRefuses = "receiver_refuses",
+        /// A receiver outside takes its time.
+        ReceiverIsSlow = "receiver_is_slow",
+        /// A receiver outside has taken it, and its answer is lost.
+        ReceiverAnswerLost = "receiver_answer_lost",
     }
 }
 
@@ -116,6 +124,13 @@ impl Strike {
             Site::Settle => &[Self::Crash, Self::ChannelCloses, Self::SettleLost],
             Site::Subscribe => &[Self::Crash, Self::SubscribeFails],
             Site::Probe => &[Self::Crash, Self::ProbeLost, Self::ProbeLies],
+            Site::Call => &[
+                Self::Crash,
+                Self::ReceiverFails,
+                Self::ReceiverRefuses,
+                Self::ReceiverIsSlow,
+                Self::ReceiverAnswerLost,
+            ],
         }
     }
 
@@ -145,6 +160,10 @@ impl Strike {
             | Self::SubscribeFails
             | Self::PublishedInPart => Family::Message,
             Self::ProbeLost | Self::ProbeLies => Family::Hang,
+            Self::ReceiverFails
+            | Self::ReceiverRefuses
+            | Self::ReceiverIsSlow
+            | Self::ReceiverAnswerLost => Family::Receiver,
         }
     }
 }
@@ -176,6 +195,8 @@ faults! {
         Operator = "operator",
         /// Workers hang while they beat, and are misheard.
         Hang = "hang",
+        /// Those who are told of ends fail, refuse, or lose their answers.
+        Receiver = "receiver",
     }
 }
 

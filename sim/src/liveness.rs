@@ -107,8 +107,17 @@ impl Watch {
 }
 
 /// The laws that a look judges.
-const WATCHED: &[LawId] =
-    &[LawId::L1, LawId::L2, LawId::L3, LawId::L4, LawId::L5, LawId::L7, LawId::L10, LawId::L13];
+const WATCHED: &[LawId] = &[
+    LawId::L1,
+    LawId::L2,
+    LawId::L3,
+    LawId::L4,
+    LawId::L5,
+    LawId::L7,
+    LawId::L8,
+    LawId::L10,
+    LawId::L13,
+];
 
 fn grievances(
     rows: &Snapshot,
@@ -160,6 +169,11 @@ fn grievances(
                 add(LawId::L10, format!("{id} is {status} at {holder}, which is dead"), patience);
             }
         }
+    }
+    for effect in rows.effects.values().filter(|e| e.wake_at.is_some_and(|at| at <= clock)) {
+        let (of, state) = (effect.key.execution, effect.state);
+        let what = format!("effect {} of {of} is {state}, and its time has come", effect.index);
+        add(LawId::L8, what, swept + SLACK);
     }
     for name in up.keys() {
         let row = rows.workers.get(&name.as_str().into());

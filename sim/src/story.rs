@@ -52,6 +52,12 @@ pub const fn publish(topic: &'static str) -> Occasion {
     Occasion::at(Site::Publish).during(topic)
 }
 
+/// A call of whoever is told of an end.
+#[must_use]
+pub const fn call() -> Occasion {
+    Occasion::at(Site::Call)
+}
+
 /// A message of this topic on its way.
 #[must_use]
 pub const fn delivery(topic: &'static str) -> Occasion {

@@ -18,6 +18,7 @@ use crate::law::{Law, WorldLaw};
 use crate::physical::Physical;
 use crate::process::Lives;
 use crate::promises::Promises;
+use crate::receiver::Receivers;
 use crate::record::Record;
 use crate::sync::lock;
 use crate::witness::Pairs;
@@ -53,6 +54,7 @@ pub(crate) struct Shared {
     pub(crate) database: Mutex<database::State>,
     pub(crate) broker: Mutex<broker::State>,
     pub(crate) physical: Mutex<Physical>,
+    pub(crate) receivers: Mutex<Receivers>,
     pub(crate) pairs: Mutex<Pairs>,
     pub(crate) hangs: Mutex<Hangs>,
     pub(crate) promises: Mutex<Promises>,
@@ -91,6 +93,7 @@ impl World {
             database: Mutex::new(database::State::with_bug(settings.planted)),
             broker: Mutex::default(),
             physical: Mutex::default(),
+            receivers: Mutex::default(),
             pairs: Mutex::default(),
             hangs: Mutex::default(),
             promises: Mutex::default(),

@@ -96,6 +96,7 @@ impl House {
             .handler("test.sum", sum)
             .handler("test.echo", echo)
             .handler("test.fail", fail)
+            .handler_with(leaking(), fail)
             .handler("test.panic", panic)
             .handler_with(patient, fail)
             .handler_with(disabled, echo)
@@ -218,6 +219,13 @@ fn adding() -> Definition {
         ],
         closed: true,
     };
+    definition
+}
+
+/// Fails with all that it was given, secrets too.
+fn leaking() -> Definition {
+    let mut definition = adding();
+    definition.action = "test.leak".into();
     definition
 }
 

@@ -151,6 +151,8 @@ fn writes(notes: &[&Note], before: &Snapshot) -> Writes {
         parameters: parameters.collect(),
         results: left.into_iter().collect(),
         items: rows(notes, "visit_items", items).inserted,
+        // Nobody is told of anything here.
+        effects: Changed::default(),
         unchanged: 0,
     }
 }
@@ -267,6 +269,7 @@ fn execution(row: &Row<'_>) -> Execution {
             key: key.to_owned(),
             fingerprint: row.text("fingerprint").to_owned(),
         }),
+        wishes: row.opt_json("wishes").unwrap_or_default(),
     }
 }
 

@@ -3,21 +3,22 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use steadfast_core::claim::Assignment;
 use steadfast_core::decision::Message;
+use steadfast_core::effect::{Effect, EffectKind, EffectState, Target, Trigger, Verdict, Wish};
 use steadfast_core::execution::{Ending, Execution};
 use steadfast_core::settings::Settings;
 use steadfast_core::submit::Submission;
 use steadfast_core::worker::WorkerInput;
 
 use steadfast_core::{
-    ActionRef, DefinitionHash, ExecutionId, FencingToken, Prepared, Runtime, Span, Status,
-    Timestamp, Transport, WorkerName,
+    ActionRef, DefinitionHash, ExecutionId, FencingToken, Prepared, RetryPolicy, Runtime, Span,
+    Status, Timestamp, Transport, WorkerName,
 };
 use steadfast_embedded::{EmbeddedStore, InprocBroker};
 use steadfast_packs::{
@@ -27,8 +28,8 @@ use steadfast_postgres::PostgresStore;
 use steadfast_services::alarm::Alarm;
 use steadfast_services::assembly::{Doors, open_doors, start_executor};
 use steadfast_services::port::{
-    Answer, Broker, Committed, Counter, Delivery, Ended, Env, Published, Query, Receipt, Runner,
-    Store, StoreError, Topic, Workflow,
+    Answer, Broker, Committed, Counter, Courier, Delivery, EffectFilter, Ended, Env, Published,
+    Query, Receipt, Runner, Store, StoreError, Topic, Workflow,
 };
 use steadfast_services::service::HandleHints as _;
 use steadfast_services::service::control;
@@ -113,12 +114,23 @@ struct Inner<S: Full> {
     catalog: Catalog,
     workflow: Definition,
     alarm: Alarm,
+    effect_alarm: Alarm,
+    receiver: Receiver,
     draws: AtomicU64,
 }
 
 impl<S: Full> Env for World<S> {
     type Store = S;
     type Broker = Post<S::Broker>;
+    type Courier = Receiver;
+
+    fn courier(&self) -> &Receiver {
+        &self.0.receiver
+    }
+
+    fn effect_alarm(&self) -> &Alarm {
+        &self.0.effect_alarm
+    }
 
     fn store(&self) -> &S {
         &self.0.store
@@ -129,7 +141,9 @@ impl<S: Full> Env for World<S> {
     }
 
     fn settings(&self) -> Settings {
-        Settings { sweep_interval: Span::from_millis(20), ..Settings::DEFAULT }
+        let effect_retry =
+            RetryPolicy { count: 3, delay: Span::from_millis(20), ..RetryPolicy::default() };
+        Settings { sweep_interval: Span::from_millis(20), effect_retry, ..Settings::DEFAULT }
     }
 
     fn transport(&self) -> Transport {
@@ -187,6 +201,26 @@ impl<S: Full> Env for World<S> {
     fn count(&self, _: Counter, _: u64) {}
 }
 
+/// Writes down what it is told, but for the first time, which it does not take.
+#[derive(Clone, Default)]
+pub(crate) struct Receiver(Arc<Mutex<Vec<(String, u32)>>>);
+
+impl Courier for Receiver {
+    async fn deliver(&self, effect: &Effect) -> Verdict {
+        let mut told = self.0.lock().expect("nobody panics");
+        told.push((effect.key.idempotency_key(), effect.sends));
+        if told.len() == 1 {
+            let error = String::from("not now");
+            return Verdict::Failed { error, lasting: false, after: None };
+        }
+        Verdict::Delivered
+    }
+
+    fn patience(&self) -> Span {
+        Span::from_secs(1)
+    }
+}
+
 /// Doubles numbers.
 #[derive(Clone)]
 struct Doubler;
@@ -229,6 +263,8 @@ pub(crate) fn world<S: Full>(store: S, transport: Transport, loses_all: bool) ->
         catalog,
         workflow,
         alarm: Alarm::default(),
+        effect_alarm: Alarm::default(),
+        receiver: Receiver::default(),
         draws: AtomicU64::new(7),
     }))
 }
@@ -260,10 +296,18 @@ pub(crate) async fn submit(world: &World<impl Full>, doors: &Doors) -> Execution
     submit_one(&world.0.workflow, json!({}), doors).await
 }
 
+fn wishes() -> Vec<Wish> {
+    let wish = |trigger, target: &str| {
+        let (kind, target) = (EffectKind::Webhook, Target::new(target));
+        Wish { trigger, kind, target }
+    };
+    vec![wish(Trigger::Completed, "receipts"), wish(Trigger::Unsuccessful, "pager")]
+}
+
 async fn submit_one(definition: &Definition, parameters: Value, doors: &Doors) -> ExecutionId {
     let prepared = prepare(definition, parameters, &PolicyDefaults::default());
     let prepared = prepared.expect("it can be prepared");
-    let submission = Submission { prepared, idempotency: None, retry_of: None };
+    let submission = Submission { prepared, idempotency: None, retry_of: None, wishes: wishes() };
     let submitted = doors.submitter.send(submission).await.expect("the service runs");
     submitted.expect("it is accepted").id()
 }
@@ -311,6 +355,31 @@ pub(crate) async fn losing_every_offer_costs_time_and_nothing_else(store: impl F
     let (doors, _stop) = start(&world, &["one", "two"]);
     let run = run_to_the_end(&world, &doors).await;
     workers_used(&world, run).await;
+}
+
+/// The first try is not taken. What is told is told again under the same key, by the next token, and
+/// nobody waits for the other end; the children of the run tell nobody.
+pub(crate) async fn an_end_is_told_until_it_is_heard(store: impl Full) {
+    let world = world(store, Transport::Embedded, true);
+    let (doors, _stop) = start(&world, &["one"]);
+    let run = run_to_the_end(&world, &doors).await;
+    let filter = EffectFilter { limit: 10, ..EffectFilter::default() };
+    for _ in 0..600 {
+        let effects = match Query::effects(&world.0.store, &filter).await {
+            Err(StoreError::Unavailable(_)) => Vec::new(),
+            effects => effects.expect("they can be read"),
+        };
+        if let Some(effect) = effects.iter().find(|e| e.state == EffectState::Delivered) {
+            assert_eq!((effects.len(), effect.key.execution), (1, run));
+            assert_eq!((effect.sends, effect.failures), (2, 1));
+            let told = world.0.receiver.0.lock().expect("nobody panics").clone();
+            let key = effect.key.idempotency_key();
+            assert_eq!(told, [(key.clone(), 1), (key, 2)]);
+            return;
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    panic!("nobody was told within 30 seconds");
 }
 
 pub(crate) async fn assigned_work_goes_to_the_least_loaded_workers(store: impl Full) {
@@ -394,7 +463,7 @@ macro_rules! services_contract {
         $crate::services::services_contract! { tokio $fresh }
     };
     ($kind:ident $fresh:path) => {
-        $crate::services::services_contract! { $kind $fresh: losing_every_message_costs_time_and_nothing_else, losing_every_offer_costs_time_and_nothing_else, assigned_work_goes_to_the_least_loaded_workers, a_draining_worker_gives_an_offer_back_at_once, a_dead_letter_takes_back_the_offer_of_a_worker_that_is_over_and_no_other }
+        $crate::services::services_contract! { $kind $fresh: losing_every_message_costs_time_and_nothing_else, losing_every_offer_costs_time_and_nothing_else, assigned_work_goes_to_the_least_loaded_workers, a_draining_worker_gives_an_offer_back_at_once, a_dead_letter_takes_back_the_offer_of_a_worker_that_is_over_and_no_other, an_end_is_told_until_it_is_heard }
     };
     (tokio $fresh:path: $($story:ident),*) => {$(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -65,7 +65,8 @@ async fn fill_with_living(store: &PostgresStore, after: u64) {
     let schedule = |n: u64| {
         let plan = Plan::every(Span::from_secs(60), "a.b".into());
         let row = Schedule::new(ScheduleName::new(&format!("s{n}")), plan, at(n), at(0));
-        let state = if n.is_multiple_of(2) { ScheduleState::Active } else { ScheduleState::Removed };
+        let state =
+            if n.is_multiple_of(2) { ScheduleState::Active } else { ScheduleState::Removed };
         Schedule { state, ..row }
     };
     let schedules: Vec<Schedule> = (after..after + LIVE).map(schedule).collect();

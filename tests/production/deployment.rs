@@ -110,8 +110,24 @@ impl Deployment {
 
     /// Executor and API.
     pub(crate) fn serve(&self) -> Running {
+        self.serve_as(|start| start)
+    }
+
+    /// Executor and API, which tell this address of every end. A try may take two seconds.
+    pub(crate) fn serve_telling(&self, url: &str) -> Running {
+        let webhooks = format!(r#"[{{"url": "{url}"}}]"#);
+        self.serve_as(|start| {
+            start
+                .env("STEADFAST__EFFECTS__WEBHOOKS", webhooks)
+                .env("STEADFAST__EFFECTS__ALLOW_PRIVATE_ADDRESSES", "true")
+                .env("STEADFAST__EFFECTS__TIMEOUT_SECONDS", "2")
+                .env("STEADFAST__EFFECTS__RETRY_DELAY_SECONDS", "0.1")
+        })
+    }
+
+    fn serve_as(&self, change: impl FnOnce(Start) -> Start) -> Running {
         let arguments = ["serve", "--pack", "pack", "--listen", "127.0.0.1:0"];
-        let mut server = self.steadfast(&arguments).start();
+        let mut server = change(self.steadfast(&arguments)).start();
         self.note_url(&mut server);
         server
     }

@@ -129,7 +129,7 @@ pub(super) const LIVENESS: &[Law] = &[
         scope: Scope::World,
         why: "The last batch is done and the result never arrives, or a webhook is neither sent \
             nor reported as failed.",
-        mutants: &["status_before_effects"],
+        mutants: &["status_before_effects", "silent_senders_are_waited_for"],
         failures: &["F51", "F56", "F63"],
     },
     Law {

@@ -203,7 +203,12 @@ pub(super) const SAFETY: &[Law] = &[
         kind: Kind::Safety,
         scope: Scope::Log,
         why: "A customer is billed twice, or notified again at every redelivery.",
-        mutants: &["completed_only_guard", "guard_fails_open"],
+        mutants: &[
+            "completed_only_guard",
+            "guard_fails_open",
+            "effect_settled_with_any_token",
+            "effect_settled_without_sending",
+        ],
         failures: &["F47", "F50", "F51", "F52"],
     },
     Law {

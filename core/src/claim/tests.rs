@@ -44,7 +44,7 @@ fn unit(work: Work, transport: Transport) -> Unit {
         policy: Policy::DEFAULT,
         parameters: serde_json::Value::Null,
     };
-    let submission = Submission { prepared, idempotency: None, retry_of: None };
+    let submission = Submission { prepared, idempotency: None, retry_of: None, wishes: Vec::new() };
     submit(&mut unit, submission).expect("the queue is empty");
     unit
 }
@@ -225,7 +225,8 @@ fn succession(transport: Transport) -> Unit {
             policy: Policy::DEFAULT,
             parameters: serde_json::Value::Null,
         };
-        let submission = Submission { prepared, idempotency: None, retry_of: None };
+        let submission =
+            Submission { prepared, idempotency: None, retry_of: None, wishes: Vec::new() };
         submit(&mut unit, submission).expect("it stands in line");
     }
     let taken = succeed(&mut unit, &id("ada"), 1, &all(), Vec::new());

@@ -28,7 +28,7 @@ fn execution(transport: Transport, status: Status) -> Execution {
         parameters: serde_json::Value::Null,
     };
     let mut unit = Unit::new(at(0), Settings::DEFAULT, transport, 7..9, 0);
-    let submission = Submission { prepared, idempotency: None, retry_of: None };
+    let submission = Submission { prepared, idempotency: None, retry_of: None, wishes: [].into() };
     submit(&mut unit, submission).expect("an empty store takes it");
     Execution { status, ..unit.execution(ExecutionId(7)).expect("submitted").clone() }
 }

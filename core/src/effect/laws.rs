@@ -32,7 +32,9 @@ pub fn check(change: &Change<'_>) -> Result<(), Violation> {
     let Change { before, input, accepted, after, now } = change;
     let key = &before.key;
     demand!(*accepted || before == after, S12, "{key} changed although it refused {input:?}");
-    let over = matches!(before.state, EffectState::Delivered | EffectState::GaveUp);
+    let revived = *accepted && matches!(input, EffectInput::Revive);
+    demand!(!revived || before.state == EffectState::GaveUp, S12, "{key} was revived");
+    let over = before.state.is_over() && !revived;
     demand!(!over || (before == after && !accepted), S12, "{key} was {} twice", before.state);
     let same = before.key.idempotency_key() == after.key.idempotency_key();
     demand!(same, S12, "{key} is now sent as {}", after.key);
@@ -124,6 +126,9 @@ pub const fn token_of(input: &EffectInput) -> Option<FencingToken> {
         EffectInput::Deliver(token)
         | EffectInput::Release(token)
         | EffectInput::Fail { token, .. } => Some(*token),
-        EffectInput::Send(_) | EffectInput::Expire { .. } | EffectInput::Abandon(_) => None,
+        EffectInput::Send(_)
+        | EffectInput::Expire { .. }
+        | EffectInput::Abandon(_)
+        | EffectInput::Revive => None,
     }
 }

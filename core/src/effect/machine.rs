@@ -3,15 +3,18 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use super::EffectState::{Delivered, GaveUp, Planned, Sending};
 use super::{Effect, EffectKey, EffectState, TRANSITIONS};
 use crate::id::FencingToken;
+use crate::policy::RetryPolicy;
 use crate::table;
 use crate::time::{Span, Timestamp};
 use crate::unit::Rows;
 
 /// What an effect is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EffectInput {
     /// Somebody sends it and is waited for this long.
     Send(Span),
@@ -25,6 +28,8 @@ pub enum EffectInput {
         error: String,
         /// Whether another try would fail alike.
         lasting: bool,
+        /// How long the receiver wants to be left alone at the least.
+        after: Option<Span>,
         /// Any number; decides the jitter of the delay.
         entropy: u64,
     },
@@ -37,6 +42,8 @@ pub enum EffectInput {
     },
     /// It will not be sent, and why: an operator says so, or what asked for it was parked.
     Abandon(String),
+    /// An operator wants it tried again, from the beginning.
+    Revive,
 }
 
 /// Why an input changed nothing.
@@ -62,6 +69,9 @@ pub enum Refusal {
     /// It has been done already.
     #[error("it has been done already")]
     Done,
+    /// There is no such effect.
+    #[error("there is no such effect")]
+    Unknown,
     /// The table has no such arrow.
     #[error("an effect that is {0} cannot do that")]
     Illegal(EffectState),
@@ -84,9 +94,9 @@ impl Effect {
                 self.end(Delivered, now);
                 Ok(())
             }
-            In::Fail { token, error, lasting, entropy } => {
+            In::Fail { token, error, lasting, after, entropy } => {
                 self.check_token(*token)?;
-                self.fail(error, *lasting, *entropy, now);
+                self.fail(error, *lasting, *after, *entropy, now);
                 Ok(())
             }
             In::Release(token) => {
@@ -100,7 +110,19 @@ impl Effect {
                 self.end(GaveUp, now);
                 Ok(())
             }
+            In::Revive => self.revive(now),
         }
+    }
+
+    /// Its tries are counted anew; its token goes on, so that no sender of before is listened to.
+    fn revive(&mut self, now: Timestamp) -> Result<(), Refusal> {
+        if self.state != GaveUp {
+            return Err(Refusal::Illegal(self.state));
+        }
+        self.failures = 0;
+        self.ended_at = None;
+        self.go(Planned, Some(now));
+        Ok(())
     }
 
     fn send(&mut self, lease: Span, now: Timestamp) -> Result<(), Refusal> {
@@ -123,17 +145,26 @@ impl Effect {
         if now < self.due() {
             return Err(Refusal::NotDue(self.due()));
         }
-        self.fail("its sender fell silent", false, entropy, now);
+        self.fail("its sender fell silent", false, None, entropy, now);
         Ok(())
     }
 
-    fn fail(&mut self, error: &str, lasting: bool, entropy: u64, now: Timestamp) {
+    fn fail(
+        &mut self,
+        error: &str,
+        lasting: bool,
+        after: Option<Span>,
+        entropy: u64,
+        now: Timestamp,
+    ) {
         self.failures += 1;
         self.error = Some(error.into());
         if lasting || self.failures > self.retry.count {
             self.end(GaveUp, now);
         } else {
             let delay = self.retry.delay_before(self.failures, entropy);
+            let most = self.retry.max_delay.unwrap_or(RetryPolicy::LONGEST_DELAY);
+            let delay = delay.max(after.unwrap_or(Span::ZERO).min(most));
             self.go(Planned, Some(now + delay));
         }
     }
@@ -145,7 +176,7 @@ impl Effect {
     /// What is over stays as it is; its own sender's report that comes again is told so.
     fn check_open(&self, input: &In) -> Result<(), Refusal> {
         match (self.state, input) {
-            (Planned | Sending, _) => Ok(()),
+            (Planned | Sending, _) | (GaveUp, In::Revive) => Ok(()),
             (Delivered, In::Deliver(token)) if *token == self.token() => Err(Refusal::Done),
             (Delivered | GaveUp, _) => Err(Refusal::Over(self.state)),
         }

@@ -5,10 +5,9 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Effect, EffectKey, EffectKind, EffectState, Target, Trigger};
+use super::{Effect, EffectKey, EffectKind, EffectState, Notice, Target, Trigger};
 use crate::id::{ExecutionId, Generation, Version};
 use crate::policy::RetryPolicy;
-use crate::status::Status;
 use crate::time::Timestamp;
 
 /// An effect that was asked for when the execution was submitted.
@@ -22,7 +21,7 @@ pub struct Wish {
     pub target: Target,
 }
 
-/// The effects of a run that ended with `status`, to be inserted in the commit that writes it
+/// The effects of a run that ended as `notice` tells, to be inserted in the commit that writes it
 /// (law `effects_agree_with_the_outcome`). A status that is not final has none, and what was wished
 /// for twice happens once.
 ///
@@ -30,11 +29,12 @@ pub struct Wish {
 #[must_use]
 pub fn plan(
     (execution, generation): (ExecutionId, Generation),
-    status: Status,
+    notice: &Notice,
     wishes: &[Wish],
     retry: RetryPolicy,
     now: Timestamp,
 ) -> Vec<Effect> {
+    let status = notice.status;
     let mut wanted = BTreeSet::new();
     let fires = |wish: &&Wish| wish.trigger.fires_at(status);
     let first = |wish: &&Wish| wanted.insert((wish.kind, wish.target.clone()));
@@ -51,6 +51,7 @@ pub fn plan(
         error: None,
         planned_at: now,
         ended_at: None,
+        notice: notice.clone(),
     };
     (0..).zip(wishes.iter().filter(fires).filter(first)).map(effect).collect()
 }

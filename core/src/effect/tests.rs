@@ -3,6 +3,7 @@ use alloc::vec::Vec;
 use super::laws::{self, Change};
 use super::*;
 use crate::catalogue::LawId;
+use crate::id::{ActionRef, Attempt};
 use crate::policy::Backoff;
 use crate::table::check_table;
 use crate::time::Span;
@@ -37,7 +38,12 @@ fn wishes() -> [Wish; 4] {
 }
 
 fn planned(status: Status) -> Vec<Effect> {
-    plan((ExecutionId(7), Generation(2)), status, &wishes(), RETRY, at(0))
+    plan((ExecutionId(7), Generation(2)), &notice(status), &wishes(), RETRY, at(0))
+}
+
+fn notice(status: Status) -> Notice {
+    let action = ActionRef::new("demo.echo");
+    Notice { action, status, attempt: Attempt(1), error: None, ended_at: at(0) }
 }
 
 fn token(number: u64) -> FencingToken {
@@ -45,7 +51,13 @@ fn token(number: u64) -> FencingToken {
 }
 
 fn fail(number: u64, lasting: bool) -> EffectInput {
-    EffectInput::Fail { token: token(number), error: "503".into(), lasting, entropy: 0 }
+    EffectInput::Fail {
+        token: token(number),
+        error: "503".into(),
+        lasting,
+        after: None,
+        entropy: 0,
+    }
 }
 
 /// An effect in this state, sent once at 0 s unless it is planned.
@@ -75,7 +87,7 @@ fn judged(effect: &mut Effect, input: &EffectInput, now: Timestamp) -> Result<()
 
 #[test]
 fn the_table_is_whole() {
-    check_table(Planned, EffectState::ALL, TRANSITIONS, &[Delivered, GaveUp]);
+    check_table(Planned, EffectState::ALL, TRANSITIONS, &[Delivered]);
     assert!(diagram().contains("sending --> delivered: deliver"));
     assert_eq!("run_count".parse(), Ok(EffectKind::RunCount));
 }
@@ -126,6 +138,10 @@ fn every_input_meets_every_state() {
         (5, GaveUp, release(1), Err(Over(GaveUp))),
         (99, GaveUp, expire(), Err(Over(GaveUp))),
         (5, GaveUp, abandon(), Err(Over(GaveUp))),
+        (5, Planned, EffectInput::Revive, Err(Illegal(Planned))),
+        (5, Sending, EffectInput::Revive, Err(Illegal(Sending))),
+        (5, Delivered, EffectInput::Revive, Err(Over(Delivered))),
+        (5, GaveUp, EffectInput::Revive, Ok(Planned)),
     ];
     for (now, state, input, expected) in table {
         let mut row = effect(state);
@@ -181,6 +197,46 @@ fn tries_end_with_the_budget_and_every_one_has_the_same_key() {
     }
     assert_eq!((row.state, row.failures, row.sends), (GaveUp, 3, 6));
     assert_eq!(row.error.as_deref(), Some("503"));
+}
+
+#[test]
+fn a_receiver_that_asks_for_time_has_it_within_bounds() {
+    let after = |asked: u64, most: Option<u64>| {
+        let mut row = effect(Sending);
+        row.retry.max_delay = most.map(Span::from_secs);
+        let (token, error) = (row.token(), "429".into());
+        let after = Some(Span::from_secs(asked));
+        let fail = EffectInput::Fail { token, error, lasting: false, after, entropy: 0 };
+        assert_eq!(judged(&mut row, &fail, at(0)), Ok(()));
+        row.wake_at.expect("it is tried again")
+    };
+    assert_eq!(after(1, None), at(5));
+    assert_eq!(after(60, None), at(60));
+    assert_eq!(after(60, Some(20)), at(20));
+    assert!(after(u64::MAX / 2_000_000, None) <= at(7 * 24 * 3600));
+}
+
+#[test]
+fn what_is_revived_begins_anew_and_keeps_its_token() {
+    let mut row = effect(GaveUp);
+    row.failures = 3;
+    assert_eq!(judged(&mut row, &EffectInput::Revive, at(7)), Ok(()));
+    assert_eq!((row.state, row.failures, row.sends), (Planned, 0, 1));
+    assert_eq!((row.wake_at, row.ended_at), (Some(at(7)), None));
+    assert_eq!(judged(&mut row, &EffectInput::Send(LEASE), at(7)), Ok(()));
+    let stale = EffectInput::Deliver(token(1));
+    assert!(matches!(judged(&mut row, &stale, at(7)), Err(Refusal::Fenced { .. })));
+}
+
+#[test]
+fn errors_are_told_as_far_as_they_fit() {
+    let mut told = notice(Status::Failed);
+    told.take_error(&"\u{e4}".repeat(Notice::LONGEST_ERROR));
+    let error = told.error.expect("it has one");
+    assert_eq!(error.len(), Notice::LONGEST_ERROR);
+    told = notice(Status::Failed);
+    told.take_error(&format!("x{}", "\u{e4}".repeat(Notice::LONGEST_ERROR)));
+    assert_eq!(told.error.map(|error| error.len()), Some(Notice::LONGEST_ERROR - 1));
 }
 
 #[test]

@@ -56,6 +56,7 @@ fn execution(status: Status) -> Execution {
         started_at: None,
         ended_at: status.is_terminal().then_some(Timestamp::ZERO),
         cause: None,
+        wishes: Vec::new(),
     }
 }
 

@@ -21,7 +21,7 @@ pub fn work_conserved(snapshot: &Snapshot, pending: &BTreeSet<QueueKey>) -> Verd
     })
 }
 
-/// L14: every execution is over, and no ticket, timer, visit or run is open.
+/// L14: every execution is over, and no ticket, timer, visit, run or effect is open.
 ///
 /// # Errors
 /// With the first thing that is left.
@@ -38,6 +38,10 @@ pub fn quiescent(snapshot: &Snapshot) -> Verdict {
     }
     for visit in snapshot.visits.values() {
         demand(L14, !visit.is_open(), || format!("{} is {:?}", visit.key, visit.state))?;
+    }
+    for effect in snapshot.effects.values() {
+        let (of, state) = (effect.key.execution, effect.state);
+        demand(L14, state.is_over(), || format!("effect {} of {of} is {state}", effect.index))?;
     }
     for run in snapshot.runs.values() {
         demand(L14, !run.open, || format!("the run of {} is open", run.execution))?;

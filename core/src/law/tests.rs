@@ -13,6 +13,9 @@ use super::*;
 use crate::catalogue::{Kind, LAWS as CATALOGUE};
 use crate::decision::Writes;
 use crate::definition::{Transport, Work};
+use crate::effect::{
+    self, Effect, EffectKind, EffectState, GENERATION, Notice, Target, Trigger, Wish,
+};
 use crate::history::{Voices, Word};
 use crate::id::{Attempt, Incarnation, ItemKey, Order, TaskKey, Version, WorkerId};
 use crate::policy::Policy;
@@ -77,6 +80,7 @@ fn execution(id: u64, status: Status) -> Execution {
         started_at: None,
         ended_at: status.is_terminal().then_some(NOW),
         cause: None,
+        wishes: Vec::new(),
     }
 }
 
@@ -160,6 +164,85 @@ fn run_of(visit: Visit, child: Execution) -> Snapshot {
 /// A visit with one execution under way.
 fn visit() -> Visit {
     Visit { state: VisitState::Running, total: 1, created: 1, ..Visit::new(key(), 1) }
+}
+
+/// An execution whose end somebody is to be told.
+fn wishful(status: Status) -> Execution {
+    let (trigger, kind) = (Trigger::Ended, EffectKind::Webhook);
+    let wishes = vec![Wish { trigger, kind, target: Target::new("a") }];
+    Execution { wishes, ..execution(1, status) }
+}
+
+/// The effect of its completion, sent once unless it is planned.
+fn effect(state: EffectState) -> Effect {
+    let execution = wishful(Status::Completed);
+    let (notice, run) = (Notice::of(&execution), (execution.id, GENERATION));
+    let retry = Settings::DEFAULT.effect_retry;
+    let mut effect = effect::plan(run, &notice, &execution.wishes, retry, EARLIER).remove(0);
+    (effect.state, effect.sends) = (state, u32::from(state != EffectState::Planned));
+    if state.is_over() {
+        (effect.wake_at, effect.ended_at) = (None, Some(NOW));
+    }
+    effect
+}
+
+/// What came of a try that was begun, with the token that was presented.
+fn settled(before: Effect, after: Effect, presented: Option<u64>) -> Verdict {
+    let mut voices = Voices::default();
+    if let Some(token) = presented {
+        voices.effects.insert(before.key.clone(), crate::id::FencingToken(token));
+    }
+    let effects = vec![RowChange { before: Some(before), after }];
+    let commit = Commit { at: NOW, voices: Some(voices), effects, ..Commit::default() };
+    judge_by(&Check::Change(effects::settled), &Evidence::Commit(commit, rows([])))
+}
+
+#[test]
+fn only_the_word_of_its_sender_settles_an_effect_once() {
+    use EffectState::{Delivered, GaveUp, Planned, Sending};
+    let early = |state| Effect { wake_at: Some(LATER), ..effect(state) };
+    let resent = Effect { sends: 2, ..effect(Sending) };
+    let failed = Effect { failures: 1, ..effect(Planned) };
+    // before, after, presented, sound
+    let table = [
+        (effect(Planned), effect(Sending), None, true),
+        (early(Planned), effect(Sending), None, false),
+        (effect(Sending), effect(Delivered), Some(1), true),
+        (effect(Sending), effect(Delivered), Some(2), false),
+        (effect(Sending), effect(Delivered), None, false),
+        (effect(Planned), effect(Delivered), Some(0), false),
+        (effect(Sending), resent.clone(), None, true),
+        (early(Sending), resent, None, false),
+        (effect(Sending), Effect { sends: 1, ..failed.clone() }, None, true),
+        (early(Sending), Effect { sends: 1, ..failed.clone() }, None, false),
+        (early(Sending), Effect { sends: 1, ..failed }, Some(1), true),
+        (effect(Sending), effect(GaveUp), None, true),
+        (effect(GaveUp), Effect { sends: 1, ..effect(Planned) }, None, true),
+        (effect(GaveUp), effect(Delivered), None, false),
+        (effect(Delivered), Effect { sends: 1, ..effect(Planned) }, None, false),
+        (effect(Sending), effect(Planned), None, false),
+    ];
+    for (place, (before, after, presented, sound)) in table.into_iter().enumerate() {
+        let verdict = settled(before, after, presented);
+        assert_eq!(verdict.is_ok(), sound, "{place}: {verdict:?}");
+    }
+}
+
+#[test]
+fn what_is_told_is_what_was_wished_for_and_is_so() {
+    let judge = |execution: Execution, effect: Option<Effect>| {
+        let mut rows = rows([execution]);
+        rows.effects.extend(effect.map(|effect| (effect.key.clone(), effect)));
+        effects::planned(&View::whole(&rows)).is_ok()
+    };
+    let planned = effect(EffectState::Planned);
+    let mut untrue = planned.clone();
+    untrue.notice.status = Status::Failed;
+    assert!(judge(wishful(Status::Completed), Some(planned.clone())));
+    assert!(judge(wishful(Status::Running), None));
+    assert!(!judge(wishful(Status::Running), Some(planned.clone())));
+    assert!(!judge(execution(1, Status::Completed), Some(planned)));
+    assert!(!judge(wishful(Status::Completed), Some(untrue)));
 }
 
 #[test]

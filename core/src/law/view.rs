@@ -85,6 +85,7 @@ fn executions_of(change: &Change<'_>) -> Vec<ExecutionId> {
         ids.extend(execution.before.as_ref().and_then(Execution::parent));
     }
     ids.extend(commit.runs.iter().map(|run| run.after.execution));
+    ids.extend(commit.effects.iter().map(|effect| effect.after.key.execution));
     ids.extend(commit.visits.iter().map(|visit| visit.after.key.run));
     for queue in &commit.queues {
         // A place that was given stays given, unless the queue forgets places.

@@ -37,7 +37,7 @@ fn running(retries: u32) -> Execution {
         parameters: serde_json::Value::Null,
     };
     let mut unit = Unit::new(at(0), Settings::DEFAULT, Transport::Postgres, 7..9, 0);
-    let submission = Submission { prepared, idempotency: None, retry_of: None };
+    let submission = Submission { prepared, idempotency: None, retry_of: None, wishes: [].into() };
     submit(&mut unit, submission).expect("an empty store takes it");
     let mut execution = unit.execution(ExecutionId(7)).expect("submitted").clone();
     execution.handle(&ExecutionInput::Claim(None, Span::ZERO), at(0)).expect("it is ready");

@@ -93,7 +93,8 @@ impl Line {
 
     fn submit(&mut self, limit: Option<u32>, retries: u32) -> Result<Submitted, SubmitRefusal> {
         let prepared = prepared(limit, retries);
-        let submission = Submission { prepared, idempotency: None, retry_of: None };
+        let submission =
+            Submission { prepared, idempotency: None, retry_of: None, wishes: Vec::new() };
         self.transact(|unit| submit::submit(unit, submission)).0
     }
 
@@ -309,7 +310,12 @@ fn a_submit_key_gives_one_execution() {
     let mut submit = |fingerprint: &str| {
         let idempotency = Idempotency { key: "key".into(), fingerprint: fingerprint.into() };
         let prepared = prepared(Some(1), 0);
-        let submission = Submission { prepared, idempotency: Some(idempotency), retry_of: None };
+        let submission = Submission {
+            prepared,
+            idempotency: Some(idempotency),
+            retry_of: None,
+            wishes: Vec::new(),
+        };
         let twice = vec![submission; 2];
         line.transact(|unit| twice.into_iter().map(|one| submit::submit(unit, one)).collect()).0
     };
@@ -377,7 +383,8 @@ fn an_end_that_no_worker_reports_is_announced_once_as_well() {
             let mut prepared = prepared(Some(1), 0);
             prepared.policy.timeout = Some(MINUTE);
             prepared.policy.on_lost = OnLost::Abandon;
-            let submission = Submission { prepared, idempotency: None, retry_of: None };
+            let submission =
+                Submission { prepared, idempotency: None, retry_of: None, wishes: Vec::new() };
             line.transact(|unit| submit::submit(unit, submission)).0.expect("it may wait");
         }
         if runs {

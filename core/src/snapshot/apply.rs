@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use super::Snapshot;
 use crate::decision::{Changed, ItemPage, Writes};
+use crate::effect::Effect;
 use crate::execution::Execution;
 use crate::history::{Commit, RowChange};
 use crate::id::{ExecutionId, QueueKey, Version};
@@ -97,6 +98,7 @@ impl Snapshot {
             parameters: writes.parameters,
             results: writes.results,
             items: writes.items,
+            effects: put(&mut self.effects, writes.effects),
         }
     }
 
@@ -111,7 +113,9 @@ impl Snapshot {
         versions(&writes.runs, |key| self.runs.get(key).map(|row| row.version))?;
         versions(&writes.visits, |key| self.visits.get(key).map(|row| row.version))?;
         versions(&writes.schedules, |key| self.schedules.get(key).map(|row| row.version))?;
+        versions(&writes.effects, |key| self.effects.get(key).map(|row| row.version))?;
         self.check_executions(writes)?;
+        self.check_effects(writes)?;
         self.check_workflow(writes)?;
         self.check_payloads(writes)
     }
@@ -145,6 +149,19 @@ impl Snapshot {
             check(queued || new_queue(queue), execution.id, "its queue does not exist")?;
         }
         Ok(())
+    }
+
+    fn check_effects(&self, writes: &Writes) -> Result<(), Conflict> {
+        let mut places = BTreeSet::new();
+        for effect in &writes.effects.inserted {
+            let place = (effect.key.execution, effect.key.generation, effect.index);
+            let there = self.effects_of(effect.key.execution).any(|other| {
+                other.key.generation == effect.key.generation && other.index == effect.index
+            });
+            unique(!there && places.insert(place), &effect.key)?;
+        }
+        let all = writes.effects.inserted.iter().chain(&writes.effects.updated);
+        all.into_iter().try_for_each(check_effect)
     }
 
     fn check_workflow(&self, writes: &Writes) -> Result<(), Conflict> {
@@ -253,4 +270,14 @@ pub fn check_visit(visit: &Visit) -> Result<(), Conflict> {
         && visit.failed <= visit.ended
         && visit.timed_out <= visit.failed;
     check(counted, &visit.key, "its counts do not fit together")
+}
+
+/// What a store refuses in an effect whatever else is there.
+///
+/// # Errors
+/// [`Conflict::Impossible`], if the row contradicts itself.
+pub fn check_effect(effect: &Effect) -> Result<(), Conflict> {
+    let over = effect.state.is_over();
+    check(effect.ended_at.is_some() == over, &effect.key, "it has an end exactly when it is over")?;
+    check(effect.wake_at.is_none() == over, &effect.key, "it is due exactly until it is over")
 }

@@ -50,6 +50,8 @@ pub struct Wanted {
     pub heads: usize,
     /// How many children of each run.
     pub children: usize,
+    /// How many effects that are not over.
+    pub effects: usize,
     /// Count holders in queues without a limit too: for whoever is about to set one.
     pub count_unlimited: bool,
 }
@@ -64,6 +66,7 @@ impl Default for Wanted {
             ready: 0,
             heads: 1,
             children: usize::MAX,
+            effects: 0,
             count_unlimited: false,
         }
     }
@@ -79,6 +82,7 @@ impl Wanted {
         self.ready = self.ready.max(other.ready);
         self.heads = self.heads.max(other.heads);
         self.children = self.children.min(other.children);
+        self.effects = self.effects.max(other.effects);
         self.count_unlimited |= other.count_unlimited;
     }
 
@@ -118,6 +122,8 @@ impl Snapshot {
             let open = self.visits_of(*run).filter(|visit| visit.is_open());
             open.for_each(|visit| unit.visits.load(visit.clone()));
         }
+        let open = self.effects.values().filter(|effect| !effect.state.is_over());
+        open.take(wanted.effects).for_each(|effect| unit.effects.load(effect.clone()));
         let mut queues: BTreeSet<QueueKey> = wanted.queues.clone();
         queues.extend(executions.values().map(|execution| execution.queue.clone()));
         executions.into_values().for_each(|execution| unit.load_execution(execution.clone()));

@@ -5,6 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::Snapshot;
+use crate::effect::Effect;
 use crate::execution::Execution;
 use crate::id::ExecutionId;
 use crate::time::Timestamp;
@@ -42,5 +43,11 @@ impl Snapshot {
         self.runs.retain(|id, _| !gone.contains(id));
         self.visits.retain(|key, _| !gone.contains(&key.run));
         self.items.retain(|(key, _), _| !gone.contains(&key.run));
+        // One that is still to be delivered has all that it tells, and goes when that is over.
+        let executions = &self.executions;
+        let stays = |effect: &Effect| {
+            !effect.state.is_over() || executions.get(effect.key.execution).is_some()
+        };
+        self.effects.retain(|_, effect| stays(effect));
     }
 }

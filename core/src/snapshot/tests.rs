@@ -44,7 +44,12 @@ fn submissions(count: usize, limit: u32) -> Writes {
     for place in 0..count {
         let idempotency =
             Some(Idempotency { key: alloc::format!("key {place}"), fingerprint: "f".into() });
-        let submission = Submission { prepared: prepared(limit), idempotency, retry_of: None };
+        let submission = Submission {
+            prepared: prepared(limit),
+            idempotency,
+            retry_of: None,
+            wishes: Vec::new(),
+        };
         submit(&mut unit, submission).expect("there is room");
     }
     unit.into_decision().writes

@@ -145,7 +145,7 @@ fn execution(excluded: &[&str]) -> Execution {
         parameters: serde_json::Value::Null,
     };
     let mut unit = Unit::new(NOW, Settings::DEFAULT, Transport::Rabbitmq, 1..2, 0);
-    let submission = Submission { prepared, idempotency: None, retry_of: None };
+    let submission = Submission { prepared, idempotency: None, retry_of: None, wishes: Vec::new() };
     let id = submit(&mut unit, submission).expect("the queue is empty").id();
     let excluded = excluded.iter().map(|name| (*name).into()).collect();
     Execution { excluded, ..unit.execution(id).expect("it was just submitted").clone() }

@@ -1,6 +1,7 @@
 //! The second act: all faults stop, the sweeps run, one good worker does what it is given, and
 //! everything must come to rest.
 
+use steadfast_core::effect::Verdict;
 use steadfast_core::execution::{Ending, Execution};
 use steadfast_core::law;
 use steadfast_core::queue::LimitOverride;
@@ -25,6 +26,7 @@ pub(crate) fn converge(world: &mut World, ending: Ending) {
         let healer = world.snapshot.workers[&WorkerName::new("healer")].id();
         sweep(world, &healer);
         work(world, &healer, ending);
+        tell(world, rounds);
         step_clock(world);
     }
     if let Err(violation) = law::quiescent(&world.snapshot) {
@@ -96,6 +98,18 @@ fn work(world: &mut World, healer: &WorkerId, ending: Ending) {
     world.transact(&ops);
 }
 
+/// Whoever is to be told is told; now and then somebody falls silent, or is not understood.
+fn tell(world: &mut World, round: usize) {
+    world.transact(&[Op::TakeEffects(8)]);
+    let failed = Verdict::Failed { error: "503".into(), lasting: false, after: None };
+    match round % 4 {
+        0 => drop(world.transact(&[Op::SettleEffects(failed)])),
+        1 => {}
+        2 => drop(world.transact(&[Op::SettleEffects(Verdict::Unsent)])),
+        _ => drop(world.transact(&[Op::SettleEffects(Verdict::Delivered)])),
+    }
+}
+
 /// On to the next thing that is due, but never so far that the healer's lease ends.
 fn step_clock(world: &mut World) {
     let next = world.snapshot.executions.iter().filter_map(|e| e.wake_at).min();
@@ -105,7 +119,8 @@ fn step_clock(world: &mut World) {
     let busy = world.snapshot.executions.iter().any(|e| {
         matches!(e.status, Status::Ready) || (e.status.has_live_attempt() && e.worker.is_some())
     });
-    let due = world.snapshot.executions.iter().filter_map(|e| e.wake_at).min();
+    let due = world.snapshot.executions.iter().filter_map(|e| e.wake_at);
+    let due = due.chain(world.snapshot.effects.values().filter_map(|e| e.wake_at)).min();
     if let Some(due) = due.filter(|due| !busy && *due > world.now) {
         world.now = due;
         hire(world);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use steadfast_core::completion::Report;
 use steadfast_core::definition::Prepared;
+use steadfast_core::effect::{self, EffectKind, EffectState, Target, Trigger, Verdict, Wish};
 use steadfast_core::execution::{Execution, Idempotency};
 use steadfast_core::queue::LimitOverride;
 use steadfast_core::snapshot::Wanted;
@@ -40,6 +41,10 @@ pub(crate) enum Op {
     Pause(QueueKey, bool),
     Admit(QueueKey),
     Advance(ExecutionId),
+    /// Somebody takes the effects that are due.
+    TakeEffects(u32),
+    /// Whoever has effects says what came of them.
+    SettleEffects(Verdict),
 }
 
 /// Whether it was done.
@@ -88,6 +93,7 @@ impl Op {
                 wanted.queues.insert(queue.clone());
             }
             Self::Advance(run) => drop(wanted.runs.insert(*run)),
+            Self::TakeEffects(_) | Self::SettleEffects(_) => wanted.effects = usize::MAX,
         }
     }
 
@@ -143,6 +149,11 @@ impl Op {
                 self.operate(unit)
             }
             Self::Advance(run) => return advance_run(world, unit, *run, needs),
+            Self::TakeEffects(most) => {
+                let _ = effect::deliver(unit, *most);
+                Reply::Done
+            }
+            Self::SettleEffects(verdict) => settle_effects(unit, verdict),
         })
     }
 
@@ -165,12 +176,27 @@ impl Op {
     }
 }
 
+fn settle_effects(unit: &mut Unit, verdict: &Verdict) -> Reply {
+    let sending = unit.effects.iter().filter(|effect| effect.state == EffectState::Sending);
+    let taken: Vec<_> = sending.map(|effect| (effect.key.clone(), effect.token())).collect();
+    for (key, token) in taken {
+        let settled = effect::settle(unit, &key, token, verdict);
+        assert!(settled.is_ok(), "its own sender is listened to: {settled:?}");
+    }
+    Reply::Done
+}
+
 fn absent() -> Reply {
     Reply::Refused("there is no such thing".into())
 }
 
 fn enter(unit: &mut Unit, prepared: Prepared, idempotency: Option<Idempotency>) -> Reply {
-    reply(submit::submit(unit, Submission { prepared, idempotency, retry_of: None }))
+    let wish = |trigger, target: &str| {
+        let (kind, target) = (EffectKind::Webhook, Target::new(target));
+        Wish { trigger, kind, target }
+    };
+    let wishes = vec![wish(Trigger::Ended, "observer"), wish(Trigger::Unsuccessful, "pager")];
+    reply(submit::submit(unit, Submission { prepared, idempotency, retry_of: None, wishes }))
 }
 
 fn tell_worker(unit: &mut Unit, name: &WorkerName, input: &WorkerInput) -> Reply {

@@ -3,6 +3,7 @@
 
 use proptest::prelude::*;
 use steadfast_core::decision::ItemPage;
+use steadfast_core::effect::{Target, Trigger};
 use steadfast_core::history::{Commit, RowChange};
 use steadfast_core::law::{self, Change};
 use steadfast_core::snapshot::Snapshot;
@@ -23,12 +24,28 @@ fn any<T>(rows: impl Iterator<Item = T>, place: usize) -> Option<T> {
 
 /// Changes one thing about one row, and says what was changed.
 fn strike(rows: &mut Snapshot, (table, place, field, to): Blow) -> Commit {
-    match table % 8 {
+    match table % 9 {
         0..=3 => strike_execution(rows, place, field, to),
         4 | 5 => strike_visit(rows, place, field, to),
         6 => strike_run_or_queue(rows, place, field, to),
-        _ => strike_page(rows, place, to),
+        7 => strike_page(rows, place, to),
+        _ => strike_effect(rows, place, field, to),
     }
+}
+
+fn strike_effect(rows: &mut Snapshot, place: usize, field: u8, to: u32) -> Commit {
+    let Some(before) = any(rows.effects.values().cloned(), place) else {
+        return Commit::default();
+    };
+    let mut after = before;
+    match field % 4 {
+        0 => after.index = to % 3,
+        1 => after.trigger = Trigger::ALL[to as usize % Trigger::ALL.len()],
+        2 => after.notice.status = Status::ALL[to as usize % Status::ALL.len()],
+        _ => after.key.target = Target::new("stranger"),
+    }
+    let before = rows.effects.insert(after.key.clone(), after.clone());
+    Commit { effects: vec![RowChange { before, after }], ..Commit::default() }
 }
 
 fn strike_execution(rows: &mut Snapshot, place: usize, field: u8, to: u32) -> Commit {
@@ -139,7 +156,7 @@ proptest! {
 }
 
 fn any_blow() -> impl Strategy<Value = Blow> {
-    (0..8u8, 0..1_000usize, 0..120u8, 0..1_000u32)
+    (0..9u8, 0..1_000usize, 0..120u8, 0..1_000u32)
 }
 
 /// The blows above must hurt, or nothing is compared.

@@ -259,5 +259,6 @@ fn ready(id: u64, now: Timestamp) -> Execution {
         started_at: None,
         ended_at: None,
         cause: None,
+        wishes: Vec::new(),
     }
 }

@@ -19,6 +19,7 @@ pub const SCHEMA_VERSION: i64 = 4;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "tables", include_str!("../migrations/0001_tables.sql")),
     (2, "retention", include_str!("../migrations/0002_retention.sql")),
+    (3, "effects", include_str!("../migrations/0003_effects.sql")),
     (4, "schedules", include_str!("../migrations/0004_schedules.sql")),
 ];
 

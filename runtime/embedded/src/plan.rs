@@ -29,7 +29,7 @@ const SMALL: &[&str] = &[
 fn reads_a_whole_table(step: &str) -> bool {
     let scans = [
         "SCAN s", "SCAN e", "SCAN w", "SCAN x", "SCAN y", "SCAN r", "SCAN t", "SCAN q", "SCAN o",
-        "SCAN p",
+        "SCAN p", "SCAN f",
     ];
     let scans = scans.iter().any(|scan| {
         step.strip_prefix(scan).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
@@ -52,6 +52,7 @@ async fn no_statement_on_a_hot_path_reads_a_whole_table() {
         ("items", &scan::ITEMS),
         ("ended children", &scan::ENDED_CHILDREN),
         ("schedules", &scan::SCHEDULES),
+        ("effects", &scan::EFFECTS),
     ];
     let statements = [
         ("runs", scan::RUNS),
@@ -70,6 +71,7 @@ async fn no_statement_on_a_hot_path_reads_a_whole_table() {
         ("loads", scan::LOADS),
         ("queues of", scan::QUEUES_OF),
         ("due schedules", scan::DUE_SCHEDULES),
+        ("due effects", scan::DUE_EFFECTS),
     ];
     let shaped = shapes.iter().map(|(name, shape)| (*name, shape.sql(16).as_str().to_owned()));
     let plain = statements.iter().map(|(name, sql)| (*name, (*sql).to_owned()));
@@ -91,6 +93,7 @@ async fn what_an_index_gives_in_order_is_not_sorted_again() {
         ("executions", scan::EXECUTIONS.to_owned()),
         ("due", scan::DUE.to_owned()),
         ("due schedules", scan::DUE_SCHEDULES.to_owned()),
+        ("due effects", scan::DUE_EFFECTS.to_owned()),
     ];
     for (name, sql) in statements {
         let steps = plan(&store, &sql).await;
@@ -110,6 +113,7 @@ async fn updates_go_from_the_batch_to_the_rows() {
         ("run", crate::table::run::Runs::UPDATE),
         ("visit", crate::table::visit::Visits::UPDATE),
         ("schedule", crate::table::schedule::Schedules::UPDATE),
+        ("effect", crate::table::effect::Effects::UPDATE),
     ];
     for (table, shape) in updates {
         let steps = plan(&store, shape.sql(16).as_str()).await;

@@ -5,14 +5,15 @@ use std::borrow::Cow;
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr, SqliteConnection};
+use steadfast_core::effect::Effect;
 use steadfast_core::queue::Queue;
 use steadfast_core::schedule::{Schedule, ScheduleName};
 use steadfast_core::worker::Worker;
 use steadfast_core::workflow::{Run, Visit};
 use steadfast_core::{ActionRef, DefinitionHash, ExecutionId, Status, Transport};
 use steadfast_services::port::{
-    Commit, ExecutionFilter, ExecutionView, Load, Query, QueueView, Store, StoreError, TaskView,
-    Transaction,
+    Commit, EffectCount, EffectFilter, ExecutionFilter, ExecutionView, Load, Query, QueueView,
+    Store, StoreError, TaskView, Transaction,
 };
 
 use crate::args::Args;
@@ -21,6 +22,7 @@ use crate::error::store_error;
 use crate::row::{Cells, Reader};
 use crate::store::EmbeddedStore;
 use crate::table::Decoder;
+use crate::table::effect::{EffectDecoder, columns as effect};
 use crate::table::execution::{ExecutionDecoder, columns as execution};
 use crate::table::payload::outcome;
 use crate::table::queue::{QueueDecoder, columns as queue};
@@ -90,6 +92,11 @@ const SCHEDULES: &str = concat!(
 
 const COUNTS: &str =
     "SELECT status, count(*) FROM execution INDEXED BY execution_by_status GROUP BY status";
+
+const EFFECTS: &str = concat!("SELECT ", effect!(), " FROM effect f");
+
+const OPEN_EFFECTS: &str = "SELECT f.kind, f.state, count(*) FROM effect f INDEXED BY effect_due \
+     WHERE f.wake_at IS NOT NULL GROUP BY f.kind, f.state";
 
 impl EmbeddedStore {
     async fn read(&self, sql: impl SqlSafeStr, args: Args) -> Load<Vec<SqliteRow>> {
@@ -229,6 +236,38 @@ impl Query for EmbeddedStore {
             counts.iter_mut().filter(|count| count.0 == status).for_each(|count| count.1 = found);
         }
         Ok(counts)
+    }
+
+    async fn effects(&self, filter: &EffectFilter) -> Load<Vec<Effect>> {
+        let (mut args, mut conditions) = (Args::default(), vec!["1"]);
+        if let Some(execution) = filter.execution {
+            conditions.push("f.execution = ?");
+            args.int(execution.0);
+        }
+        if let Some(state) = filter.state {
+            conditions.push("f.state = ?");
+            args.int(state.code());
+        }
+        if let Some(cursor) = filter.cursor {
+            conditions.push("f.execution <= ? AND (f.execution < ? OR f.place > ?)");
+            args.int(cursor.execution.0);
+            args.int(cursor.execution.0);
+            args.int(cursor.index);
+        }
+        args.int(filter.limit);
+        let conditions = conditions.join(" AND ");
+        let sql =
+            format!("{EFFECTS} WHERE {conditions} ORDER BY f.execution DESC, f.place LIMIT ?");
+        EffectDecoder::all(&self.read(AssertSqlSafe(sql), args).await?)
+    }
+
+    async fn open_effects(&self) -> Load<Vec<EffectCount>> {
+        let rows = self.read(OPEN_EFFECTS, Args::default()).await?;
+        let count = |row| {
+            let mut row = Reader::new(row);
+            Ok((row.word()?, row.word()?, row.int()?))
+        };
+        rows.iter().map(count).collect()
     }
 
     async fn definition(&self, hash: &DefinitionHash) -> Load<Option<String>> {

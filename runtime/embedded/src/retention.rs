@@ -40,6 +40,13 @@ const BELONGINGS: &[&str] = &[
     "DELETE FROM execution WHERE id IN (SELECT value FROM json_each(?))",
 ];
 
+/// Effects that are over and whose execution is not there any more. One that is still to be
+/// delivered has all that it tells, and goes when that is over.
+const EFFECTS: &str = "DELETE FROM effect WHERE (execution, generation, kind, target) IN (\
+     SELECT f.execution, f.generation, f.kind, f.target FROM effect f INDEXED BY effect_over \
+     WHERE f.ended_at < ?1 AND NOT EXISTS (SELECT 1 FROM execution e WHERE e.id = f.execution) \
+     LIMIT ?2)";
+
 impl EmbeddedStore {
     /// One piece of the work of [`Store::retain`].
     pub(crate) async fn retain_some(&self, keep: Span) -> Load<Retained> {
@@ -59,6 +66,8 @@ impl EmbeddedStore {
                 query.execute(&mut *connection).await.map_err(failed)?;
             }
         }
+        let effects = sqlx::query(EFFECTS).bind(before.cast_signed()).bind(PIECE);
+        effects.execute(&mut *connection).await.map_err(failed)?;
         finish(tx).await?;
         let dropped = ids.len() as u64;
         Ok(Retained { dropped, more: dropped > 0, ..Retained::default() })

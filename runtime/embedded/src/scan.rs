@@ -3,6 +3,7 @@
 //! keys are given sorted and each key once, and are walked in their order.
 
 use crate::shape::Shape;
+use crate::table::effect::columns as effect;
 use crate::table::execution::{packed, pointers};
 use crate::table::queue::columns as queue;
 use crate::table::run::columns as run;
@@ -197,3 +198,20 @@ pub(crate) static SCHEDULES: Shape = Shape::values(
 /// How many.
 pub(crate) const DUE_SCHEDULES: &str = "SELECT s.name, s.due \
      FROM schedule s INDEXED BY schedule_due WHERE s.state = 0 ORDER BY s.due, s.name LIMIT ?";
+/// Until when, and how many.
+pub(crate) const DUE_EFFECTS: &str = concat!(
+    "SELECT ",
+    effect!(),
+    " FROM effect f INDEXED BY effect_due WHERE f.wake_at <= ? ORDER BY f.wake_at LIMIT ?"
+);
+
+pub(crate) static EFFECTS: Shape = Shape::values(
+    4,
+    "WITH k(execution, generation, kind, target) AS (",
+    concat!(
+        ") SELECT ",
+        effect!(),
+        " FROM k CROSS JOIN effect f ON f.execution = k.execution \
+         AND f.generation = k.generation AND f.kind = k.kind AND f.target = k.target"
+    ),
+);

@@ -1,5 +1,6 @@
 //! The tables: which columns there are, and how rows are written into them and read from them.
 
+pub(crate) mod effect;
 pub(crate) mod execution;
 pub(crate) mod payload;
 pub(crate) mod queue;

@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use sqlx::SqlStr;
 use steadfast_core::decision::ItemPage;
+use steadfast_core::effect::{Effect, EffectKey};
 use steadfast_core::execution::Execution;
 use steadfast_core::queue::{Occupancy, Queue};
 use steadfast_core::schedule::{Schedule, ScheduleName};
@@ -31,6 +32,7 @@ use crate::scan;
 use crate::shape::{MOST, Shape};
 use crate::store::{CLOCK_NOTE, Writer};
 use crate::table::Decoder;
+use crate::table::effect::{EffectDecoder, Effects, bind_key};
 use crate::table::execution::{
     ExecutionDecoder, Executions, HeldDecoder, LoadDecoder, PointerDecoder,
 };
@@ -325,6 +327,19 @@ impl Transaction for EmbeddedTransaction {
         self.fetch::<DueDecoder>(scan::DUE_SCHEDULES, args).await
     }
 
+    async fn due_effects(&mut self, now: Timestamp, limit: u32) -> Load<Vec<Effect>> {
+        let mut args = Args::default();
+        args.int(now.as_micros());
+        args.int(limit);
+        self.fetch::<EffectDecoder>(scan::DUE_EFFECTS, args).await
+    }
+
+    async fn effects(&mut self, keys: &[EffectKey]) -> Load<Vec<Effect>> {
+        let keys = distinct(keys);
+        let bind = |key: &&EffectKey, args: &mut Args| bind_key(key, args);
+        self.by_keys::<EffectDecoder, _>(&scan::EFFECTS, &keys, bind).await
+    }
+
     async fn apply(&mut self, batch: Batch<'_>) -> Load<()> {
         match batch {
             Batch::InsertWorkers(rows) => self.insert::<Workers>(rows).await,
@@ -351,6 +366,8 @@ impl Transaction for EmbeddedTransaction {
             Batch::InsertParameters(rows) => self.insert::<Parameters>(rows).await,
             Batch::InsertOutcomes(rows) => self.insert::<Outcomes>(rows).await,
             Batch::InsertItems(rows) => self.insert::<Items>(rows).await,
+            Batch::InsertEffects(rows) => self.insert::<Effects>(rows).await,
+            Batch::UpdateEffects(rows) => self.update::<Effects>(rows).await,
         }
     }
 

@@ -223,5 +223,6 @@ fn ready(id: u64, client: u32, now: Timestamp) -> Execution {
         started_at: None,
         ended_at: None,
         cause: None,
+        wishes: Vec::new(),
     }
 }

@@ -1,6 +1,7 @@
 //! The closed vocabularies as the small integers that the tables hold. `migrations` has the same
 //! lists for whoever looks at the database with other tools; a test compares them.
 
+use steadfast_core::effect::{EffectKind, EffectState, Trigger};
 use steadfast_core::execution::Cause;
 use steadfast_core::schedule::ScheduleState;
 use steadfast_core::worker::WorkerState;
@@ -64,6 +65,21 @@ impl Code for ScheduleState {
     const ALL: &'static [Self] = &[Self::Active, Self::Paused, Self::Finished, Self::Removed];
 }
 
+impl Code for EffectKind {
+    const NAME: &'static str = "effect kind";
+    const ALL: &'static [Self] = Self::ALL;
+}
+
+impl Code for Trigger {
+    const NAME: &'static str = "effect trigger";
+    const ALL: &'static [Self] = Self::ALL;
+}
+
+impl Code for EffectState {
+    const NAME: &'static str = "effect state";
+    const ALL: &'static [Self] = Self::ALL;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,6 +112,22 @@ mod tests {
     }
 
     #[test]
+    fn the_words_of_effects_are_the_core_s() {
+        const MIGRATION: &str = include_str!("../migrations/0004_effects.sql");
+        fn check<T: Code + core::fmt::Display>(column: &str) {
+            let words = T::ALL.iter().map(|word| format!("{} {word}", word.code()));
+            let list = format!("{column}: {}.", words.collect::<Vec<_>>().join(", "));
+            assert!(MIGRATION.contains(&list), "{list}");
+        }
+        check::<EffectKind>("kind");
+        check::<Trigger>("fires");
+        check::<EffectState>("state");
+        for state in <EffectState as Code>::ALL {
+            assert_eq!(state.is_over(), state.code() >= 2, "{state}");
+        }
+    }
+
+    #[test]
     fn words_come_back() {
         fn check<T: Code + core::fmt::Debug>() {
             for word in T::ALL {
@@ -109,5 +141,8 @@ mod tests {
         check::<WorkerState>();
         check::<VisitState>();
         check::<ScheduleState>();
+        check::<EffectKind>();
+        check::<Trigger>();
+        check::<EffectState>();
     }
 }

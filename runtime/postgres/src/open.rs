@@ -19,6 +19,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "tables", include_str!("../migrations/0001_tables.sql")),
     (2, "history", include_str!("../migrations/0002_history.sql")),
     (3, "logs", include_str!("../migrations/0003_logs.sql")),
+    (4, "effects", include_str!("../migrations/0004_effects.sql")),
     (5, "schedules", include_str!("../migrations/0005_schedules.sql")),
 ];
 

@@ -4,14 +4,15 @@ use std::borrow::Cow;
 
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
+use steadfast_core::effect::Effect;
 use steadfast_core::queue::Queue;
 use steadfast_core::schedule::{Schedule, ScheduleName};
 use steadfast_core::worker::Worker;
 use steadfast_core::workflow::{Run, Visit};
 use steadfast_core::{ActionRef, DefinitionHash, ExecutionId, Status, Transport};
 use steadfast_services::port::{
-    Commit, ExecutionFilter, ExecutionView, Load, Query, QueueView, Store, StoreError, TaskView,
-    Transaction,
+    Commit, EffectCount, EffectFilter, ExecutionFilter, ExecutionView, Load, Query, QueueView,
+    Store, StoreError, TaskView, Transaction,
 };
 use tracing::debug;
 
@@ -20,6 +21,7 @@ use crate::code::Code;
 use crate::row::Reader;
 use crate::store::PostgresStore;
 use crate::table::Decoder;
+use crate::table::effect::{EffectDecoder, columns as effect};
 use crate::table::execution::{ExecutionDecoder, columns as execution};
 use crate::table::payload::outcome;
 use crate::table::queue::{QueueDecoder, columns as queue};
@@ -81,6 +83,11 @@ const SCHEDULES: &str = concat!(
 );
 
 const COUNTS: &str = "SELECT status, count(*) FROM execution GROUP BY status";
+
+const EFFECTS: &str = concat!("SELECT ", effect!(), " FROM effect f");
+
+const OPEN_EFFECTS: &str = "SELECT f.kind, f.state, count(*) FROM effect f \
+     WHERE f.wake_at IS NOT NULL GROUP BY f.kind, f.state";
 
 impl PostgresStore {
     /// The rows of one statement. Reading twice changes nothing, so a connection that is lost
@@ -222,6 +229,20 @@ impl Query for PostgresStore {
         Ok(counts)
     }
 
+    async fn effects(&self, filter: &EffectFilter) -> Load<Vec<Effect>> {
+        let sql = AssertSqlSafe(effect_listing(filter).0);
+        EffectDecoder::all(&self.read(sql, || effect_listing(filter).1).await?)
+    }
+
+    async fn open_effects(&self) -> Load<Vec<EffectCount>> {
+        let rows = self.read(OPEN_EFFECTS, Args::default).await?;
+        let count = |row| {
+            let mut row = Reader::new(row);
+            Ok((row.word()?, row.word()?, row.int()?))
+        };
+        rows.iter().map(count).collect()
+    }
+
     async fn definition(&self, hash: &DefinitionHash) -> Load<Option<String>> {
         let sql = "SELECT body FROM definition WHERE hash = $1";
         let rows = self.read(sql, || Args::default().text(hash.as_str())).await?;
@@ -318,6 +339,26 @@ fn arm_of_history(status: Option<Status>, filter: &ExecutionFilter) -> Option<Ar
     let rare = status.is_some_and(|status| status != Status::Completed);
     let narrow = filter.parent.is_some() || filter.action.is_some() || rare;
     Some(Arm { table: "execution", conditions, id: if narrow { "x.id + 0" } else { "x.id" } })
+}
+
+/// The statement for a page of effects.
+fn effect_listing(filter: &EffectFilter) -> (String, Args) {
+    let mut numbered = Numbered { args: Args::default(), count: 0 };
+    let mut conditions = vec![String::from("true")];
+    if let Some(execution) = filter.execution {
+        conditions.push(format!("f.execution = {}", numbered.int(execution.0)));
+    }
+    if let Some(state) = filter.state {
+        conditions.push(format!("f.state = {}", state.code()));
+    }
+    if let Some(cursor) = filter.cursor {
+        let (id, place) = (numbered.int(cursor.execution.0), numbered.int(cursor.index.into()));
+        conditions
+            .push(format!("f.execution <= {id} AND (f.execution < {id} OR f.place > {place})"));
+    }
+    let (limit, conditions) = (numbered.int(filter.limit.into()), conditions.join(" AND "));
+    let order = "ORDER BY f.execution DESC, f.place";
+    (format!("{EFFECTS} WHERE {conditions} {order} LIMIT {limit}"), numbered.args)
 }
 
 /// Arguments that know their numbers.

@@ -69,6 +69,12 @@ const REST: &[&str] = &[
      SELECT ctid FROM execution_rest WHERE filed < $1 LIMIT $2))",
 ];
 
+/// Effects that are over and whose execution is not there any more. One that is still to be
+/// delivered has all that it tells, and goes when that is over.
+const EFFECTS: &str = "DELETE FROM effect WHERE ctid = ANY(ARRAY(\
+     SELECT f.ctid FROM effect f WHERE f.ended_at < $1 \
+     AND NOT EXISTS (SELECT FROM execution e WHERE e.id = f.execution) LIMIT $2))";
+
 /// Definitions that no process has spoken of for long. Those that something is pinned to, or that a
 /// definition names which is not among them, are seen now; the rest goes.
 const OLD_DEFINITIONS: &str = "SELECT d.hash FROM definition d WHERE d.seen_at < $1 LIMIT 20";
@@ -92,6 +98,7 @@ impl PostgresStore {
         for result in [
             self.drop_days(keep, &mut done).await,
             self.sweep_rest(keep, &mut done).await,
+            self.sweep_effects(keep, &mut done).await,
             self.drop_definitions(keep, &mut done).await,
         ] {
             passed_over(result)?;
@@ -178,6 +185,15 @@ impl PostgresStore {
             done.dropped += if place + 1 == REST.len() { deleted } else { 0 };
             done.more |= deleted >= u64::from(PIECE);
         }
+        finish(session).await
+    }
+
+    async fn sweep_effects(&self, keep: Span, done: &mut Retained) -> Load<()> {
+        let Some(mut session) = self.piece().await? else { return Ok(()) };
+        let before = session.now().as_micros().saturating_sub(keep.as_micros());
+        let args = Args::default().int(before).int(PIECE);
+        let deleted = session.execute(SqlStr::from_static(EFFECTS), args).await?;
+        done.more |= deleted >= u64::from(PIECE);
         finish(session).await
     }
 

@@ -6,6 +6,7 @@
 //! changed is asked again of the locked row, in words that no index answers (`status * 1`). Every transaction reads without whole-table plans
 //! (see `session`), so each of these walks an index from the list to the rows.
 
+use crate::table::effect::columns as effect;
 use crate::table::execution::{columns as execution, pointer};
 use crate::table::queue::columns as queue;
 use crate::table::run::columns as run;
@@ -243,3 +244,19 @@ pub(crate) const SCHEDULES: &str = concat!(
 /// How many.
 pub(crate) const DUE_SCHEDULES: &str =
     "SELECT s.name, s.due FROM schedule s WHERE s.state + 0 = 0 ORDER BY s.due, s.name LIMIT $1";
+/// Until when, and how many.
+pub(crate) const DUE_EFFECTS: &str = concat!(
+    "SELECT ",
+    effect!(),
+    " FROM effect f WHERE f.wake_at <= $1 ORDER BY f.wake_at LIMIT $2 FOR UPDATE SKIP LOCKED"
+);
+
+pub(crate) const EFFECTS: &str = concat!(
+    "SELECT ",
+    effect!(),
+    " FROM UNNEST($1::int8[], $2::int8[], $3::int8[], $4::text[]) \
+     AS k (execution, generation, kind, target) \
+     JOIN effect f ON f.execution = k.execution AND f.generation = k.generation \
+      AND f.kind = k.kind AND f.target = k.target \
+     ORDER BY f.execution, f.generation, f.kind, f.target FOR UPDATE OF f"
+);

@@ -1,5 +1,6 @@
 //! The tables: which columns there are, and how rows are written into them and read from them.
 
+pub(crate) mod effect;
 pub(crate) mod execution;
 pub(crate) mod payload;
 pub(crate) mod queue;
@@ -150,6 +151,7 @@ mod tests {
         check::<worker::Workers>("w", worker::columns!());
         check::<run::Runs>("r", run::columns!());
         check::<schedule::Schedules>("s", schedule::columns!());
+        check::<effect::Effects>("f", effect::columns!());
         check::<visit::Visits>("t", &format!("{}, t.open", visit::columns!()));
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 use steadfast_core::decision::ItemPage;
+use steadfast_core::effect::{Effect, EffectKey};
 use steadfast_core::execution::Execution;
 use steadfast_core::queue::{Occupancy, Queue};
 use steadfast_core::schedule::{Schedule, ScheduleName};
@@ -22,10 +23,12 @@ use steadfast_services::port::{
 };
 
 use crate::args::Args;
+use crate::code::Code;
 use crate::ids::{Ids, blocks};
 use crate::row::Reader;
 use crate::scan;
 use crate::session::Session;
+use crate::table::effect::{EffectDecoder, Effects};
 use crate::table::execution::{ExecutionDecoder, HeldDecoder, LoadDecoder, PointerDecoder};
 use crate::table::payload::{
     ErrorDecoder, ItemDecoder, Items, ParametersDecoder, VisitResultDecoder,
@@ -323,6 +326,23 @@ impl Transaction for PostgresTransaction {
         self.fetch::<DueDecoder>(scan::DUE_SCHEDULES, Args::default().int(limit)).await
     }
 
+    async fn due_effects(&mut self, now: Timestamp, limit: u32) -> Load<Vec<Effect>> {
+        // The column is signed.
+        let until = now.as_micros().min(i64::MAX.cast_unsigned());
+        let args = Args::default().int(until).int(limit);
+        self.fetch::<EffectDecoder>(scan::DUE_EFFECTS, args).await
+    }
+
+    async fn effects(&mut self, keys: &[EffectKey]) -> Load<Vec<Effect>> {
+        let keys = distinct(keys);
+        let args = Args::default()
+            .ints(keys.iter().map(|key| key.execution.0))
+            .ints(keys.iter().map(|key| u64::from(key.generation.0)))
+            .ints(keys.iter().map(|key| key.kind.code()))
+            .texts(keys.iter().map(|key| key.target.as_str()));
+        self.fetch::<EffectDecoder>(scan::EFFECTS, args).await
+    }
+
     async fn apply(&mut self, batch: Batch<'_>) -> Load<()> {
         match batch {
             Batch::InsertWorkers(rows) => self.insert::<Workers>(rows).await,
@@ -342,6 +362,8 @@ impl Transaction for PostgresTransaction {
             Batch::InsertParameters(rows) => self.insert_parameters(rows).await,
             Batch::InsertOutcomes(rows) => self.insert_outcomes(rows).await,
             Batch::InsertItems(rows) => self.insert::<Items>(rows).await,
+            Batch::InsertEffects(rows) => self.insert::<Effects>(rows).await,
+            Batch::UpdateEffects(rows) => self.update::<Effects>(rows).await,
         }
     }
 

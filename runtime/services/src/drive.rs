@@ -216,6 +216,8 @@ async fn write<T: Transaction>(tx: &mut T, writes: &Writes) -> Load<()> {
         (writes.schedules.updated.is_empty(), Batch::UpdateSchedules(&writes.schedules.updated)),
         (others.is_empty(), Batch::InsertOutcomes(others)),
         (writes.items.is_empty(), Batch::InsertItems(&writes.items)),
+        (writes.effects.inserted.is_empty(), Batch::InsertEffects(&writes.effects.inserted)),
+        (writes.effects.updated.is_empty(), Batch::UpdateEffects(&writes.effects.updated)),
     ];
     for (empty, batch) in batches {
         if !empty {
@@ -230,6 +232,10 @@ fn set_alarm<E: Env>(env: &E, writes: &Writes) {
     let earliest: Option<Timestamp> = rows.filter_map(|execution| execution.wake_at).min();
     if let Some(at) = earliest {
         env.alarm().set(at);
+    }
+    let planned = writes.effects.inserted.iter().filter_map(|effect| effect.wake_at).min();
+    if let Some(at) = planned {
+        env.effect_alarm().set(at);
     }
 }
 

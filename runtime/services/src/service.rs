@@ -8,6 +8,7 @@ pub mod control;
 pub mod dead_letter;
 pub mod dispatch;
 pub mod drain;
+pub mod effects;
 pub mod heartbeat;
 pub mod probe;
 pub mod retention;

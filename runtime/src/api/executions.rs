@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use serde_json::Value;
+use steadfast_core::effect::{Target, Wish};
 use steadfast_core::execution::Refusal;
 use steadfast_core::submit::Submitted;
 use steadfast_core::{ActionRef, Status};
@@ -12,7 +13,7 @@ use steadfast_services::port::{Cursor, ExecutionFilter, ExecutionView, Query};
 use utoipa::IntoParams;
 
 use super::extract::{Id, JsonBody, Params, check_id};
-use super::model::{ExecutionBody, Page, SubmitBody, cursor, read_cursor};
+use super::model::{EffectRequest, ExecutionBody, Page, SubmitBody, cursor, read_cursor};
 use super::problem::{Problem, ProblemBody, ProblemKind};
 use super::{ApiState, DEFAULT_PAGE, MAX_PAGE};
 use crate::engine::{Engine, EngineError, Request};
@@ -62,12 +63,37 @@ pub(crate) async fn submit(
     headers: HeaderMap,
     JsonBody(body): JsonBody<SubmitBody>,
 ) -> Result<Created, Problem> {
-    let SubmitBody { action_ref, parameters, idempotency_key } = body;
+    let SubmitBody { action_ref, parameters, idempotency_key, effects } = body;
     let idempotency_key = one_key(&headers, idempotency_key)?;
     check_storable("parameters", &parameters, 0)?;
-    let request = Request { action: action_ref, parameters, idempotency_key, retry_of: None };
+    let request = Request {
+        action: action_ref,
+        parameters,
+        idempotency_key,
+        retry_of: None,
+        effects: wishes(effects)?,
+    };
     let submitted = state.engine().submit(request).await?;
     created(state.engine(), submitted).await
+}
+
+/// What is asked for in words. A kind or an end that there is not is refused by name.
+fn wishes(asked: Vec<EffectRequest>) -> Result<Vec<Wish>, Problem> {
+    let read = |(index, asked): (usize, EffectRequest)| {
+        let bad = |name: &str, message: String| {
+            let field = format!("effects[{index}].{name}");
+            Problem::field(ProblemKind::InvalidBody, &field, message)
+        };
+        let kind = asked.kind.parse().map_err(|_| {
+            bad("kind", format!("there is no effect `{}`; there is `webhook`", asked.kind))
+        })?;
+        let trigger = asked
+            .on
+            .parse()
+            .map_err(|_| bad("on", "must be `completed`, `unsuccessful` or `ended`".to_owned()))?;
+        Ok(Wish { trigger, kind, target: Target::new(&asked.target) })
+    };
+    asked.into_iter().enumerate().map(read).collect()
 }
 
 async fn created(engine: &Engine, submitted: Submitted) -> Result<Created, Problem> {

@@ -128,7 +128,7 @@ fn without(value: Value, secrets: &[String]) -> Value {
     }
 }
 
-fn without_text(text: String, secrets: &[String]) -> String {
+pub(crate) fn without_text(text: String, secrets: &[String]) -> String {
     secrets.iter().fold(text, |text, secret| {
         if text.contains(secret.as_str()) { text.replace(secret.as_str(), REDACTED) } else { text }
     })
@@ -211,6 +211,29 @@ pub(crate) struct SubmitBody {
     /// `Idempotency-Key` says the same.
     #[serde(default)]
     pub(crate) idempotency_key: Option<String>,
+    /// Whom its end is told to, beside those who are configured.
+    #[serde(default)]
+    pub(crate) effects: Vec<EffectRequest>,
+}
+
+/// Somebody whom an end is told to.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EffectRequest {
+    /// How: `webhook`.
+    #[schema(example = "webhook")]
+    pub(crate) kind: String,
+    /// Where: an address that begins with https:// or http://.
+    #[schema(example = "https://hooks.example/ended")]
+    pub(crate) target: String,
+    /// Of which ends: `completed`, `unsuccessful` or `ended`, which is both.
+    #[serde(default = "ended")]
+    #[schema(example = "unsuccessful", default = "ended")]
+    pub(crate) on: String,
+}
+
+fn ended() -> String {
+    String::from("ended")
 }
 
 /// A worker.

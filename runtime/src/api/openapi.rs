@@ -12,7 +12,8 @@ use utoipa_axum::routes;
 
 use super::problem::ProblemBody;
 use super::{
-    ApiState, actions, executions, health, inspect, parked, schedules, stream, transports, workers,
+    ApiState, actions, effects, executions, health, inspect, parked, schedules, stream, transports,
+    workers,
 };
 
 /// Where the API is.
@@ -76,6 +77,9 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(schedules::get, schedules::remove))
         .routes(routes!(schedules::pause))
         .routes(routes!(schedules::resume))
+        .routes(routes!(effects::list))
+        .routes(routes!(effects::retry))
+        .routes(routes!(effects::discard))
         .routes(routes!(transports::list))
         .routes(routes!(parked::list))
         .routes(routes!(parked::get))

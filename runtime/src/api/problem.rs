@@ -10,6 +10,7 @@ use steadfast_packs::{ParameterProblem, PrepareError};
 use steadfast_services::port::StoreError;
 use utoipa::ToSchema;
 
+use crate::effects::EffectProblem;
 use crate::engine::EngineError;
 
 /// The media type of a problem.
@@ -72,6 +73,8 @@ kinds! {
     UnknownSchedule = "unknown-schedule", NOT_FOUND, "There is no such schedule";
     /// No such parked message.
     UnknownParked = "unknown-parked", NOT_FOUND, "There is no such parked message";
+    /// No such effect.
+    UnknownEffect = "unknown-effect", NOT_FOUND, "There is no such effect";
     /// The path exists, but not with this method.
     MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "The path has no such method";
     /// The body did not arrive in time.
@@ -249,6 +252,10 @@ impl From<EngineError> for Problem {
                 Self::field(ProblemKind::InvalidBody, "idempotency_key", detail)
             }
             EngineError::Prepare(error) => error.into(),
+            EngineError::Effect(EffectProblem { index, field, message }) => {
+                let field = format!("effects[{index}].{field}");
+                Self::field(ProblemKind::InvalidBody, &field, message)
+            }
             EngineError::Submit(refusal) => refusal.into(),
             EngineError::Execution(refusal) => refusal.into(),
             EngineError::Worker(refusal) => refusal.into(),

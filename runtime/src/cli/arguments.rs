@@ -87,6 +87,12 @@ pub(crate) enum Verb {
     /// Be the process beside a worker that says when it is dead. Workers start it themselves.
     #[command(hide = true)]
     Witness(Witness),
+    /// Look at what the outside world is told of ends, have it tried again or give it up, through
+    /// the API.
+    Effects {
+        #[command(subcommand)]
+        verb: Effects,
+    },
     /// Look at messages that were put aside, hand them in again or give them up, through the API.
     Parked {
         #[command(subcommand)]
@@ -181,6 +187,12 @@ pub(crate) enum Execution {
         /// The same key with the same parameters finds the execution that is there already.
         #[arg(long, value_name = "KEY")]
         idempotency_key: Option<String>,
+        /// Tell this address when it has ended; can be given several times.
+        #[arg(long, value_name = "URL")]
+        webhook: Vec<String>,
+        /// Of which ends the addresses are told.
+        #[arg(long, default_value = "ended", value_parser = ["completed", "unsuccessful", "ended"])]
+        webhook_on: String,
     },
     /// One execution.
     Get {
@@ -453,6 +465,39 @@ pub(crate) enum SynchronousMode {
     Full,
     /// It survives the death of the process.
     Normal,
+}
+
+/// `effects`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Effects {
+    /// A page of them, those of the newest executions first.
+    List {
+        /// Only those in this state.
+        #[arg(long, value_parser = ["planned", "sending", "delivered", "gave_up"])]
+        state: Option<String>,
+        /// Only those of this execution.
+        #[arg(long, value_name = "ID")]
+        execution: Option<Id>,
+        /// How many.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+        /// Where the page before ended.
+        #[arg(long)]
+        cursor: Option<String>,
+    },
+    /// Have one that was given up tried again.
+    Retry {
+        /// Which effect.
+        id: String,
+    },
+    /// Give one up.
+    Discard {
+        /// Which effect.
+        id: String,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+    },
 }
 
 /// `drain`.

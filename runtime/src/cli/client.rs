@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::Setting;
 use super::arguments::{
-    Drain, Execution, Id, Limit, Parked, Queue, Schedule, Stream, Worker, WorkerVerb,
+    Drain, Effects, Execution, Id, Limit, Parked, Queue, Schedule, Stream, Worker, WorkerVerb,
 };
 use super::failure::{Code, Failure};
 use super::setup;
@@ -25,11 +25,15 @@ pub(crate) fn execution(verb: Execution, setting: &Setting) -> Result<Code, Fail
     let client = Client::new(&setting.config)?;
     let format = setting.format;
     interruptible(move || match verb {
-        Execution::Run { action, parameters, wait, idempotency_key } => {
+        Execution::Run { action, parameters, wait, idempotency_key, webhook, webhook_on } => {
             let parameters = submit::parameters(&client, &action, &parameters)?;
             let mut body = json!({ "action_ref": action, "parameters": parameters });
             if let Some(key) = idempotency_key {
                 body["idempotency_key"] = Value::from(key);
+            }
+            if !webhook.is_empty() {
+                let effect = |url| json!({ "kind": "webhook", "target": url, "on": webhook_on });
+                body["effects"] = webhook.into_iter().map(effect).collect();
             }
             submit::finish(&client, client.post("executions", Some(&body))?, wait, format)
         }
@@ -185,6 +189,35 @@ pub(crate) fn schedule(verb: Schedule, setting: &Setting) -> Result<Code, Failur
             Schedule::Resume { name } => one(tell(&name, "resume")?),
             Schedule::Delete { name } => {
                 one(client.delete(&format!("schedules/{}", segment(&name)))?)
+            }
+        }
+    })
+}
+
+/// `effects`.
+pub(crate) fn effects(verb: Effects, setting: &Setting) -> Result<Code, Failure> {
+    let client = Client::new(&setting.config)?;
+    let format = setting.format;
+    interruptible(move || {
+        let one = |value: Value| {
+            let list = json!({ "items": [value.clone()] });
+            done(&format.render(&value, || show::effects(&list)))
+        };
+        match verb {
+            Effects::List { state, execution, limit, cursor } => {
+                let mut query = vec![("limit", limit.to_string())];
+                query.extend(state.map(|state| ("state", state)));
+                query.extend(execution.map(|Id(id)| ("execution", id.to_string())));
+                query.extend(cursor.map(|cursor| ("cursor", cursor)));
+                let value = client.get(&http::with_query("effects", &query))?;
+                done(&format.render(&value, || show::effects(&value)))
+            }
+            Effects::Retry { id } => {
+                one(client.post(&format!("effects/{}/retry", segment(&id)), None)?)
+            }
+            Effects::Discard { id, reason } => {
+                let path = format!("effects/{}/discard", segment(&id));
+                one(client.post(&path, Some(&json!({ "reason": reason })))?)
             }
         }
     })

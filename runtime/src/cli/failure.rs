@@ -137,6 +137,7 @@ impl From<EngineError> for Failure {
             | EngineError::Submit(_)
             | EngineError::Execution(_)
             | EngineError::Worker(_)
+            | EngineError::Effect(_)
             | EngineError::Type(_) => Code::Usage,
         };
         Self::new(code, error.to_string())

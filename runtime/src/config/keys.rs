@@ -28,6 +28,10 @@ pub(crate) enum Kind {
     Labels,
     /// The list of API tokens.
     Tokens,
+    /// The list of those who are told of ends.
+    Webhooks,
+    /// A text that nobody is shown.
+    Secret,
 }
 
 /// One key.
@@ -244,6 +248,47 @@ pub(crate) const KEYS: &[Key] = &[
         "how long an execution may wait in its queue before it fails; 0 = for ever",
     ),
     key(
+        "effects.webhooks",
+        Kind::Webhooks,
+        "[]",
+        "who is told of the ends of executions that clients submit: a list of `{url, on, actions}`, \
+         `on` `completed`, `unsuccessful` or `ended` (the default), `actions` names or beginnings \
+         that end in `*`, by default all; what has been submitted keeps those it had then",
+    ),
+    key(
+        "effects.max_attempts",
+        Kind::Whole(1),
+        "10",
+        "how often a delivery is tried before it is given up",
+    ),
+    key(
+        "effects.retry_delay_seconds",
+        Kind::Seconds,
+        "2",
+        "the pause after a failed delivery; it doubles with each further one",
+    ),
+    key(
+        "effects.max_delay_seconds",
+        Kind::Seconds,
+        "600",
+        "the longest pause between two tries, also when the receiver asks for a longer one",
+    ),
+    key("effects.timeout_seconds", Kind::Seconds, "10", "how long one try may take"),
+    key(
+        "effects.signing_secret",
+        Kind::Secret,
+        "",
+        "with what deliveries are signed (HMAC-SHA256, header `Steadfast-Signature`); by default \
+         they are not",
+    ),
+    key(
+        "effects.allow_private_addresses",
+        Kind::Flag,
+        "false",
+        "whether receivers may be at addresses that belong to no public network, such as \
+         127.0.0.1 or 10.0.0.1",
+    ),
+    key(
         "journal.directory",
         Kind::Text,
         "",
@@ -335,12 +380,14 @@ impl Key {
             Kind::Paths => "a list of directories".to_owned(),
             Kind::Labels => "a mapping from names to texts".to_owned(),
             Kind::Tokens => "a list of {name, role, sha256}".to_owned(),
+            Kind::Webhooks => "a list of {url, on, actions}".to_owned(),
+            Kind::Secret => "text".to_owned(),
         }
     }
 
     /// Whether its value may be shown.
     pub(crate) const fn is_private(&self) -> bool {
-        matches!(self.kind, Kind::Url(_) | Kind::Tokens)
+        matches!(self.kind, Kind::Url(_) | Kind::Tokens | Kind::Webhooks | Kind::Secret)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde_json::{Map, Value};
+use steadfast_runtime::core::effect::Trigger;
 use steadfast_services::port::RESERVED_LABELS;
 
 use super::keys::{Key, Kind};
@@ -46,7 +47,9 @@ pub(crate) struct Given {
 pub(crate) fn from_text(kind: Kind, text: &str) -> Value {
     let text = text.trim();
     match kind {
-        Kind::Text | Kind::Url(_) | Kind::Word(_) | Kind::Address => Value::from(text),
+        Kind::Text | Kind::Url(_) | Kind::Word(_) | Kind::Address | Kind::Secret => {
+            Value::from(text)
+        }
         Kind::Paths => paths_from_text(text),
         Kind::Labels => labels_from_text(text),
         Kind::Seconds
@@ -54,6 +57,7 @@ pub(crate) fn from_text(kind: Kind, text: &str) -> Value {
         | Kind::Millis
         | Kind::Whole(_)
         | Kind::Flag
+        | Kind::Webhooks
         | Kind::Tokens => serde_json::from_str(text).unwrap_or_else(|_| Value::from(text)),
     }
 }
@@ -84,7 +88,7 @@ fn labels_from_text(text: &str) -> Value {
 /// With the sentence to show, without the place.
 pub(crate) fn check(key: &Key, value: &Value) -> Result<(), String> {
     let fits = match key.kind {
-        Kind::Text => value.as_str().is_some_and(|text| !text.is_empty()),
+        Kind::Text | Kind::Secret => value.as_str().is_some_and(|text| !text.is_empty()),
         Kind::Url(schemes) => value.as_str().is_some_and(|text| has_scheme(text, schemes)),
         Kind::Seconds => seconds(value).is_some_and(|seconds| seconds > 0.0),
         Kind::SecondsOrNever => seconds(value).is_some(),
@@ -101,6 +105,7 @@ pub(crate) fn check(key: &Key, value: &Value) -> Result<(), String> {
             value.as_object().is_some_and(|labels| labels.values().all(Value::is_string))
         }
         Kind::Tokens => return check_tokens(value),
+        Kind::Webhooks => return check_webhooks(value),
     };
     if fits {
         return Ok(());
@@ -177,6 +182,37 @@ fn check_tokens(value: &Value) -> Result<(), String> {
             ));
         }
         names.push(name);
+    }
+    Ok(())
+}
+
+/// The addresses are checked once it is known which are allowed. They may hold secrets, so none is
+/// quoted.
+fn check_webhooks(value: &Value) -> Result<(), String> {
+    let bad = |number: usize, what: &str| {
+        Err(format!("webhook {} of `effects.webhooks`: {what}", number + 1))
+    };
+    let Some(webhooks) = value.as_array() else {
+        return Err("`effects.webhooks` must be a list of {url, on, actions}".to_owned());
+    };
+    for (number, webhook) in webhooks.iter().enumerate() {
+        let Some(members) = webhook.as_object() else {
+            return bad(number, "must be a mapping of `url`, `on` and `actions`");
+        };
+        let known = ["url", "on", "actions"];
+        if let Some(name) = members.keys().find(|name| !known.contains(&name.as_str())) {
+            return bad(number, &format!("`{name}` is unknown; there are url, on and actions"));
+        }
+        if !members.get("url").is_some_and(|url| url.as_str().is_some_and(|url| !url.is_empty())) {
+            return bad(number, "`url` is missing");
+        }
+        let word = |on: &Value| on.as_str().is_some_and(|on| on.parse::<Trigger>().is_ok());
+        if !members.get("on").is_none_or(word) {
+            return bad(number, "`on` must be completed, unsuccessful or ended");
+        }
+        if !members.get("actions").is_none_or(is_list_of_text) {
+            return bad(number, "`actions` must be a list of names");
+        }
     }
     Ok(())
 }

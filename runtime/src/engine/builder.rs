@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::broker::AnyBroker;
 use super::counters::Counters;
+use super::courier::HttpCourier;
 use super::definitions::Definitions;
 use super::env::{LocalEnv, Shared, wall_clock};
 use super::journal::{self, JournalOptions};
@@ -37,6 +38,7 @@ use super::probe::Prober;
 use super::runner::ActionRunner;
 use super::store::AnyStore;
 use super::{Engine, Inner};
+use crate::effects::EffectOptions;
 use crate::handler::{Context, Handler};
 
 /// Where an engine keeps its data.
@@ -100,6 +102,8 @@ pub struct Options {
     pub durability: Durability,
     /// Spans and bounds.
     pub settings: Settings,
+    /// How the outside world is told of ends.
+    pub effects: EffectOptions,
     /// What holds for actions that say nothing themselves.
     pub defaults: PolicyDefaults,
     /// How many inputs one transaction takes at the most.
@@ -143,6 +147,7 @@ impl Default for Options {
             roles: Roles::default(),
             durability: Durability::Full,
             settings: Settings::DEFAULT,
+            effects: EffectOptions::default(),
             defaults: PolicyDefaults::default(),
             batch_size: 256,
             retention: None,
@@ -427,6 +432,9 @@ pub(super) fn local_env(
         counters: Counters::default(),
         measures: Measures::default(),
         alarm: Alarm::default(),
+        courier: HttpCourier::new(options.effects.clone()),
+        effects: options.effects.clone(),
+        effect_alarm: Alarm::default(),
         draws: AtomicU64::new(wall_clock().as_micros()),
         stop: CancellationToken::new(),
     }))

@@ -7,22 +7,31 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
+use steadfast_core::effect::{Effect, Verdict};
 use steadfast_core::settings::Settings;
-use steadfast_core::{ActionRef, DefinitionHash, Prepared, Span, Timestamp, Transport};
+use steadfast_core::{
+    ActionRef, DefinitionHash, ExecutionId, Prepared, Span, Timestamp, Transport,
+};
 use steadfast_embedded::DataDir;
+use steadfast_packs::secret_values;
 use steadfast_services::alarm::Alarm;
 use steadfast_services::journal::Journal;
-use steadfast_services::port::{Answer, Counter, Env, Measure, Probing, StoreError, Workflow};
+use steadfast_services::port::{
+    Answer, Counter, Courier, Env, Measure, Probing, Query, StoreError, Workflow,
+};
 
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error};
 
 use super::broker::AnyBroker;
 use super::counters::Counters;
+use super::courier::HttpCourier;
 use super::definitions::Definitions;
 use super::measures::Measures;
 use super::probe::Prober;
 use super::store::AnyStore;
+use crate::api::without_text;
+use crate::effects::EffectOptions;
 
 /// Everything that the services of this process share.
 #[derive(Clone)]
@@ -43,6 +52,9 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) measures: Measures,
     pub(crate) alarm: Alarm,
+    pub(crate) courier: HttpCourier,
+    pub(crate) effects: EffectOptions,
+    pub(crate) effect_alarm: Alarm,
     pub(crate) draws: AtomicU64,
     pub(crate) journal: Option<Journal>,
     /// Cancelled when the engine stops, in good order or because a service died.
@@ -68,6 +80,11 @@ impl LocalEnv {
         &self.0.measures
     }
 
+    /// Who is told of what.
+    pub(crate) fn effects(&self) -> &EffectOptions {
+        &self.0.effects
+    }
+
     pub(crate) fn counters(&self) -> &Counters {
         &self.0.counters
     }
@@ -76,6 +93,7 @@ impl LocalEnv {
 impl Env for LocalEnv {
     type Store = AnyStore;
     type Broker = AnyBroker;
+    type Courier = Self;
 
     fn store(&self) -> &AnyStore {
         &self.0.store
@@ -83,6 +101,10 @@ impl Env for LocalEnv {
 
     fn broker(&self) -> &AnyBroker {
         &self.0.broker
+    }
+
+    fn courier(&self) -> &Self {
+        self
     }
 
     fn settings(&self) -> Settings {
@@ -157,6 +179,10 @@ impl Env for LocalEnv {
         &self.0.alarm
     }
 
+    fn effect_alarm(&self) -> &Alarm {
+        &self.0.effect_alarm
+    }
+
     fn journal(&self) -> Option<&Journal> {
         self.0.journal.as_ref()
     }
@@ -167,6 +193,44 @@ impl Env for LocalEnv {
 
     fn measure(&self, measure: Measure, took: Span) {
         self.0.measures.add(measure, took, self.now());
+    }
+}
+
+impl Courier for LocalEnv {
+    async fn deliver(&self, effect: &Effect) -> Verdict {
+        let error = match &effect.notice.error {
+            Some(error) => Some(self.without_secrets(effect.key.execution, error).await),
+            None => None,
+        };
+        self.0.courier.deliver(effect, error).await
+    }
+
+    fn patience(&self) -> Span {
+        self.0.courier.patience() + LOOK_UP
+    }
+}
+
+/// How long it may take to look up which parameters are secret.
+const LOOK_UP: Span = Span::from_secs(3);
+
+/// What is told if nobody knows what is secret.
+const WITHHELD: &str = "withheld: see the execution";
+
+impl LocalEnv {
+    /// What an execution left as its error, without the values of its secret parameters.
+    async fn without_secrets(&self, id: ExecutionId, error: &str) -> String {
+        let looked_up = tokio::time::timeout(LOOK_UP.into(), self.secrets_of(id)).await;
+        match looked_up {
+            Ok(Ok(Some(secrets))) => without_text(error.to_owned(), &secrets),
+            _ => String::from(WITHHELD),
+        }
+    }
+
+    async fn secrets_of(&self, id: ExecutionId) -> Result<Option<Vec<String>>, StoreError> {
+        let store = &self.0.store;
+        let Some(view) = Query::execution(store, id).await? else { return Ok(None) };
+        let definition = self.0.definitions.find(store, &view.execution.definition).await?;
+        Ok(definition.map(|definition| secret_values(&definition, &view.parameters)))
     }
 }
 

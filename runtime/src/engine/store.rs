@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 use steadfast_core::decision::ItemPage;
+use steadfast_core::effect::{Effect, EffectKey};
 use steadfast_core::execution::Execution;
 use steadfast_core::history::Voices;
 use steadfast_core::queue::{Occupancy, Queue};
@@ -19,8 +20,8 @@ use steadfast_core::{
 use steadfast_embedded::{EmbeddedStore, EmbeddedTransaction};
 use steadfast_postgres::{PostgresStore, PostgresTransaction};
 use steadfast_services::port::{
-    Batch, Commit, ExecutionFilter, ExecutionView, Held, Load, Pointer, Query, QueueView, Retained,
-    Store, StoreError, TaskView, Transaction, VisitResult,
+    Batch, Commit, EffectCount, EffectFilter, ExecutionFilter, ExecutionView, Held, Load, Pointer,
+    Query, QueueView, Retained, Store, StoreError, TaskView, Transaction, VisitResult,
 };
 
 /// Asks whichever it is.
@@ -203,6 +204,14 @@ impl Transaction for AnyTransaction {
         each!(self, it => Transaction::find_schedules(it, limit).await)
     }
 
+    async fn due_effects(&mut self, now: Timestamp, limit: u32) -> Load<Vec<Effect>> {
+        each!(self, it => Transaction::due_effects(it, now, limit).await)
+    }
+
+    async fn effects(&mut self, keys: &[EffectKey]) -> Load<Vec<Effect>> {
+        each!(self, it => Transaction::effects(it, keys).await)
+    }
+
     async fn apply(&mut self, batch: Batch<'_>) -> Load<()> {
         each!(self, it => Transaction::apply(it, batch).await)
     }
@@ -260,6 +269,14 @@ impl Query for AnyStore {
 
     async fn count_by_status(&self) -> Load<Vec<(Status, u64)>> {
         each!(self, it => Query::count_by_status(it).await)
+    }
+
+    async fn effects(&self, filter: &EffectFilter) -> Load<Vec<Effect>> {
+        each!(self, it => Query::effects(it, filter).await)
+    }
+
+    async fn open_effects(&self) -> Load<Vec<EffectCount>> {
+        each!(self, it => Query::open_effects(it).await)
     }
 
     async fn definition(&self, hash: &DefinitionHash) -> Load<Option<String>> {

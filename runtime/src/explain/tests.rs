@@ -45,6 +45,7 @@ fn execution(status: Status, work: Work) -> Execution {
         started_at: None,
         ended_at: status.is_terminal().then_some(NOW),
         cause: None,
+        wishes: Vec::new(),
     }
 }
 

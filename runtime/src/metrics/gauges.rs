@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use steadfast_core::effect::EffectKind;
 use steadfast_core::worker::{Worker, WorkerState};
 use steadfast_core::{Timestamp, WorkerId};
-use steadfast_services::port::QueueView;
+use steadfast_services::port::{EffectCount, QueueView};
 
 use super::seconds;
 
@@ -18,6 +19,7 @@ pub(super) const NAMES: &[(&str, &str)] = &[
     ("worker_heartbeat_age_seconds", "Since a worker was heard of"),
     ("worker_healthy", "1 for a worker that moves, 0 for one that beats and hangs"),
     ("worker_queue_depth", "Messages of the broker that wait for a worker"),
+    ("effects_pending", "Effects that are neither delivered nor given up"),
 ];
 
 /// Whether a worker has not said goodbye.
@@ -89,6 +91,17 @@ impl Gauges {
             gauges.push("worker_healthy", "worker", name, f64::from(u8::from(worker.healthy)));
         }
         gauges
+    }
+
+    /// There is a number for webhooks even when there are none.
+    pub(super) fn set_effects(&mut self, open: &[EffectCount]) {
+        let mut kinds = BTreeMap::from([(EffectKind::Webhook, 0)]);
+        for (kind, _, count) in open {
+            *kinds.entry(*kind).or_default() += count;
+        }
+        for (kind, count) in kinds {
+            self.push("effects_pending", "kind", kind.as_str(), count as f64);
+        }
     }
 
     pub(super) fn set_parked(&mut self, now: Timestamp, parked: u64) {

@@ -40,6 +40,8 @@ pub const GROUNDS: &[(&str, &str)] = &[
     ("firing_without_its_key", "a_due_time_fires_once"),
     ("schedule_advanced_outside_the_commit", "a_due_time_fires_once"),
     ("leader_without_compare_and_set", "a_due_time_fires_once"),
+    ("effect_settled_with_any_token", "a_sender_that_comes_back"),
+    ("silent_senders_are_waited_for", "the_sender_dies_before_it_settles"),
 ];
 
 /// One quick catch for each law that can be broken today.
@@ -81,6 +83,9 @@ pub const SHARP: &[&str] = &[
     "one_retry_too_few",
     "cancel_does_not_reach_children",
     "lease_left_at_the_end",
+    "completed_only_guard",
+    "effects_planned_at_first_report",
+    "silent_senders_are_waited_for",
 ];
 
 /// The scenario in which a planted bug is hunted.

@@ -11,7 +11,7 @@ use steadfast_sim::{
     STRIKES, Storm, Stream, World,
 };
 
-use crate::stage::{TRANSPORTS, one_of};
+use crate::stage::{EFFECT_RETRY, TRANSPORTS, one_of};
 
 /// Draws a plan, and says what was drawn.
 pub(crate) fn plan(world: &World) -> Plan {
@@ -64,6 +64,8 @@ fn fleet(stream: &mut Stream) -> FleetPlan {
         run_margin: Span::from_secs(3),
         unschedulable_after: Span::from_secs(60),
         max_queue_length: one_of(stream, &[12, 10_000, 10_000]),
+        effect_lease: Span::from_secs(3),
+        effect_retry: EFFECT_RETRY,
         ..Settings::DEFAULT
     };
     FleetPlan {

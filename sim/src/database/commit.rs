@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use steadfast_core::decision::{Changed, Writes};
+use steadfast_core::effect::Effect;
 use steadfast_core::execution::Execution;
-use steadfast_core::snapshot::{check_execution, check_visit};
+use steadfast_core::snapshot::{check_effect, check_execution, check_visit};
 use steadfast_core::unit::Row;
 use steadfast_core::{ExecutionId, Version};
 use steadfast_services::port::{Batch, Commit, Committed, Load, StoreError};
@@ -197,6 +198,12 @@ impl State {
             (Batch::InsertVisits(_), LockKey::Visit(key)) => {
                 inserted(rows.visits.contains_key(key))
             }
+            (Batch::InsertEffects(_), LockKey::Effect(key)) => {
+                inserted(rows.effects.contains_key(key))
+            }
+            (Batch::UpdateEffects(new), LockKey::Effect(key)) => {
+                updated(is_next(new, key, rows.effects.get(key)))
+            }
             (Batch::InsertExecutions(_), LockKey::Execution(id)) => {
                 inserted(rows.execution(*id).is_some())
             }
@@ -235,6 +242,7 @@ fn meets(own: &Writes, batch: &Batch<'_>) -> bool {
         Batch::InsertVisits(new) | Batch::UpdateVisits(new) => share(&own.visits, new),
         Batch::InsertSchedules(new) | Batch::UpdateSchedules(new) => share(&own.schedules, new),
         Batch::UpdateExecutions(new) => share(&own.executions, new),
+        Batch::InsertEffects(new) | Batch::UpdateEffects(new) => share(&own.effects, new),
         // Others may have taken its place or its submitter's key.
         Batch::InsertExecutions(_) => !own.executions.is_empty(),
         Batch::InsertParameters(_) => !own.parameters.is_empty(),
@@ -278,6 +286,10 @@ fn locks_for(batch: &Batch<'_>) -> Vec<LockKey> {
         }
         Batch::InsertSchedules(rows) | Batch::UpdateSchedules(rows) => {
             rows.iter().map(|row| LockKey::Schedule(row.name.clone())).collect()
+        }
+
+        Batch::InsertEffects(rows) | Batch::UpdateEffects(rows) => {
+            rows.iter().map(|row| LockKey::Effect(row.key.clone())).collect()
         }
         Batch::InsertParameters(rows) => {
             rows.iter().map(|(id, _)| LockKey::Parameters(*id)).collect()
@@ -325,6 +337,15 @@ fn check(state: &State, id: TxId, batch: &Batch<'_>) -> Load<()> {
         Batch::UpdateSchedules(new) => {
             versions(new, |key| rows.schedules.get(key).map(|r| r.version))
         }
+        Batch::InsertEffects(new) => {
+            none_exist(new, |key| rows.effects.contains_key(key))?;
+            let place = |e: &Effect| (e.key.execution, e.key.generation, e.index);
+            once(new.iter().map(place))?;
+            let is_there =
+                |e: &Effect| rows.effects_of(e.key.execution).any(|o| place(o) == place(e));
+            conflict_if(new.iter().any(is_there), "duplicate place in a plan")
+        }
+        Batch::UpdateEffects(new) => versions(new, |key| rows.effects.get(key).map(|r| r.version)),
         Batch::InsertExecutionsWith(..) | Batch::UpdateExecutionsWith(..) => {
             parts(*batch).iter().flatten().try_for_each(|part| check(state, id, part))
         }
@@ -363,6 +384,9 @@ fn sound(batch: &Batch<'_>) -> Load<()> {
         }
         Batch::InsertVisits(rows) | Batch::UpdateVisits(rows) => {
             rows.iter().try_for_each(check_visit)
+        }
+        Batch::InsertEffects(rows) | Batch::UpdateEffects(rows) => {
+            rows.iter().try_for_each(check_effect)
         }
         _ => Ok(()),
     };
@@ -440,6 +464,8 @@ fn stage(state: &mut State, id: TxId, batch: Batch<'_>) {
         Batch::UpdateVisits(rows) => writes.visits.updated.extend_from_slice(rows),
         Batch::InsertSchedules(rows) => writes.schedules.inserted.extend_from_slice(rows),
         Batch::UpdateSchedules(rows) => writes.schedules.updated.extend_from_slice(rows),
+        Batch::InsertEffects(rows) => writes.effects.inserted.extend_from_slice(rows),
+        Batch::UpdateEffects(rows) => writes.effects.updated.extend_from_slice(rows),
         Batch::InsertParameters(rows) => writes.parameters.extend_from_slice(rows),
         Batch::InsertOutcomes(rows) => writes.results.extend_from_slice(rows),
         Batch::InsertItems(rows) => writes.items.extend_from_slice(rows),

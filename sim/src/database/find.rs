@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use steadfast_core::decision::ItemPage;
+use steadfast_core::effect::{Effect, EffectKey, EffectState};
 use steadfast_core::execution::Execution;
 use steadfast_core::queue::Occupancy;
 use steadfast_core::schedule::{ScheduleName, ScheduleState};
@@ -215,6 +216,20 @@ impl State {
     fn live_ones(&self) -> impl Iterator<Item = &Execution> {
         let live = Status::ALL.iter().filter(|status| status.has_live_attempt());
         live.flat_map(|status| self.rows.executions.in_status(*status))
+    }
+
+    /// Effects that are due, those that have waited longest first.
+    pub(super) fn find_due_effects(&self, now: Timestamp) -> Vec<EffectKey> {
+        let over_again = self.is_planted("completed_only_guard");
+        let unheard = self.is_planted("silent_senders_are_waited_for");
+        let due = |e: &&Effect| {
+            let repeated = over_again && e.state.is_over() && e.notice.status != Status::Completed;
+            let silent = e.state == EffectState::Sending && unheard;
+            (e.wake_at.is_some_and(|at| at <= now) && !silent) || repeated
+        };
+        let mut due: Vec<&Effect> = self.rows.effects.values().filter(due).collect();
+        due.sort_by(|a, b| (a.wake_at, &a.key).cmp(&(b.wake_at, &b.key)));
+        due.into_iter().map(|effect| effect.key.clone()).collect()
     }
 
     pub(super) fn find_queues_of(&self, action: &ActionRef) -> Vec<QueueKey> {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use steadfast_core::effect::EffectKey;
 use steadfast_core::schedule::ScheduleName;
 use steadfast_core::{ExecutionId, QueueKey, TaskKey, WorkerName};
 use tokio::sync::oneshot;
@@ -17,6 +18,7 @@ pub(super) enum LockKey {
     Run(ExecutionId),
     Execution(ExecutionId),
     Visit(TaskKey),
+    Effect(EffectKey),
     /// The key that a submission is known by.
     SubmitKey(String),
     /// A child's place in its run.

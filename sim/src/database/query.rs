@@ -1,15 +1,18 @@
 //! Reading without deciding: what is committed, from outside any transaction.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
+use steadfast_core::effect::Effect;
 use steadfast_core::execution::Execution;
 use steadfast_core::schedule::{Schedule, ScheduleName, ScheduleState};
 use steadfast_core::worker::Worker;
 use steadfast_core::workflow::{Run, Visit};
 use steadfast_core::{ActionRef, DefinitionHash, ExecutionId, Status, Transport};
 use steadfast_services::port::{
-    ExecutionFilter, ExecutionView, Load, Query, QueueView, StoreError, TaskView,
+    EffectCount, EffectFilter, ExecutionFilter, ExecutionView, Load, Query, QueueView, StoreError,
+    TaskView,
 };
 
 use super::{ANSWER_TIMEOUT, SimStore, State};
@@ -174,6 +177,32 @@ impl Query for SimStore {
             let count =
                 |status: Status| (status, state.rows.executions.in_status(status).count() as u64);
             Status::ALL.map(count).to_vec()
+        })
+        .await
+    }
+
+    async fn effects(&self, filter: &EffectFilter) -> Load<Vec<Effect>> {
+        self.ask(|state| {
+            let mut all: Vec<&Effect> = state.rows.effects.values().collect();
+            all.sort_by_key(|e| (Reverse(e.key.execution), e.index));
+            let place = |e: &Effect| (Reverse(e.key.execution), e.index);
+            let is_wanted = |e: &&Effect| {
+                filter.state.is_none_or(|state| e.state == state)
+                    && filter.execution.is_none_or(|id| e.key.execution == id)
+                    && filter.cursor.is_none_or(|c| place(e) > (Reverse(c.execution), c.index))
+            };
+            all.into_iter().filter(is_wanted).take(filter.limit as usize).cloned().collect()
+        })
+        .await
+    }
+
+    async fn open_effects(&self) -> Load<Vec<EffectCount>> {
+        self.ask(|state| {
+            let mut counts = BTreeMap::new();
+            for effect in state.rows.effects.values().filter(|effect| !effect.state.is_over()) {
+                *counts.entry((effect.key.kind, effect.state)).or_insert(0) += 1;
+            }
+            counts.into_iter().map(|((kind, state), count)| (kind, state, count)).collect()
         })
         .await
     }

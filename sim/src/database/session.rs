@@ -4,6 +4,7 @@ use std::future::Future;
 use std::ops::Range;
 
 use steadfast_core::decision::{ItemPage, Writes};
+use steadfast_core::effect::{Effect, EffectKey};
 use steadfast_core::execution::Execution;
 use steadfast_core::history::Voices;
 use steadfast_core::queue::{Occupancy, Queue};
@@ -367,6 +368,18 @@ impl Transaction for SimTransaction {
 
     async fn find_schedules(&mut self, limit: u32) -> Load<Vec<(ScheduleName, Timestamp)>> {
         self.look(Statement::DueSchedules, |state| state.find_schedules(limit)).await
+    }
+
+    fn due_effects(
+        &mut self,
+        now: Timestamp,
+        limit: u32,
+    ) -> impl Future<Output = Load<Vec<Effect>>> + Send {
+        self.load_due_effects(now, limit)
+    }
+
+    fn effects(&mut self, keys: &[EffectKey]) -> impl Future<Output = Load<Vec<Effect>>> + Send {
+        self.load_effects(keys)
     }
 
     fn apply(&mut self, batch: Batch<'_>) -> impl Future<Output = Load<()>> + Send {

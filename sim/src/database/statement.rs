@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use steadfast_core::effect::{Effect, EffectKey};
 use steadfast_core::execution::Execution;
 use steadfast_core::queue::Queue;
 use steadfast_core::schedule::{Schedule, ScheduleName};
 use steadfast_core::worker::Worker;
 use steadfast_core::workflow::{Run, Visit};
-use steadfast_core::{ExecutionId, QueueKey, Runtime, Status, WorkerName};
+use steadfast_core::{ExecutionId, QueueKey, Runtime, Status, Timestamp, WorkerName};
 use steadfast_services::port::{Load, StoreError};
 
 use super::locks::{Asked, LockKey};
@@ -54,6 +55,8 @@ statements! {
     QueuesOf = "queues_of",
     Schedules = "schedules",
     DueSchedules = "due_schedules",
+    DueEffects = "due_effects",
+    Effects = "effects",
 }
 
 impl SimTransaction {
@@ -279,6 +282,50 @@ impl SimTransaction {
         let rows: Vec<Execution> = self.with(|state| state.as_seen_by(id, take));
         self.note(id, Statement::Ready, rows.len());
         Ok(rows)
+    }
+
+    /// Passes over what somebody else has locked, and looks again at what it has locked itself.
+    pub(super) async fn load_due_effects(
+        &mut self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Load<Vec<Effect>> {
+        let id = self.enter(Site::Load).await?;
+        let take = |state: &mut State| {
+            let mut rows = Vec::new();
+            for one in state.find_due_effects(now) {
+                if rows.len() >= limit as usize {
+                    break;
+                }
+                let key = LockKey::Effect(one);
+                if state.locks.is_held_by_other(&key, id) {
+                    continue;
+                }
+                if matches!(state.locks.ask(&key, id), Asked::Taken)
+                    && let Some(open) = state.transactions.get_mut(&id)
+                {
+                    open.locks.push(key.clone());
+                }
+                if let LockKey::Effect(key) = &key {
+                    rows.extend(state.rows.effects.get(key).cloned());
+                }
+            }
+            rows
+        };
+        let rows: Vec<Effect> = self.with(|state| state.as_seen_by(id, take));
+        self.note(id, Statement::DueEffects, rows.len());
+        Ok(rows)
+    }
+
+    pub(super) async fn load_effects(&mut self, keys: &[EffectKey]) -> Load<Vec<Effect>> {
+        let keys: BTreeSet<EffectKey> = keys.iter().cloned().collect();
+        self.lock_all(
+            Statement::Effects,
+            |state| keys.into_iter().filter(|key| state.rows.effects.contains_key(key)).collect(),
+            |key| LockKey::Effect(key.clone()),
+            |state, key| state.rows.effects.get(key).cloned(),
+        )
+        .await
     }
 
     pub(super) async fn load_open_visits(&mut self, runs: &[ExecutionId]) -> Load<Vec<Visit>> {

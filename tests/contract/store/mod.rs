@@ -1,5 +1,6 @@
 //! What a store promises, one function for each clause, whatever it keeps its rows in.
 
+pub(crate) mod effects;
 pub(crate) mod isolation;
 pub(crate) mod loads;
 pub(crate) mod queries;
@@ -60,6 +61,11 @@ macro_rules! store_contract {
             isolation::who_waits_for_a_lock_sees_what_its_holder_did,
             isolation::many_who_claim_at_once_never_share_a_row,
             isolation::identities_are_given_to_one_of_many,
+            effects::effects_are_found_when_due_and_settled_by_version,
+            effects::wishes_stay_with_their_execution,
+            effects::effects_are_listed_by_execution_and_state,
+            effects::due_effects_are_taken_by_one,
+            effects::effects_go_with_their_execution,
         }
     };
     (stage $perform:path: $($part:ident::$clause:ident,)*) => {$(

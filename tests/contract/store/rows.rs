@@ -64,6 +64,7 @@ pub(crate) fn execution(id: u64) -> Execution {
         started_at: None,
         ended_at: None,
         cause: None,
+        wishes: Vec::new(),
     }
 }
 

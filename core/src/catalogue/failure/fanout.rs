@@ -19,9 +19,7 @@ pub(super) const FAILURES: &[Failure] = &[
         harm: "Effects are repeated, lost, or contradict what was reported.",
         breaks: &[S12, S13, L8],
         prevented_by: &[D8],
-        applies: Applies::Later(
-            "It needs effects planned at the end of a run, which are not built yet.",
-        ),
+        applies: Applies::Yes,
     },
     Failure {
         code: "F54",

@@ -58,29 +58,6 @@ pub(super) const LATER: &[Mutant] = &[
         due: Due::Later("There is no transport yet in which a message is a row with a token."),
     },
     Mutant {
-        name: "completed_only_guard",
-        statement: "The guard before effects recognises only completed, so every other end repeats \
-            its effects.",
-        law: S12,
-        also: &[S13],
-        due: Due::Later("No service plans or sends effects yet."),
-    },
-    Mutant {
-        name: "guard_fails_open",
-        statement: "An error in the lookup of the effect ledger is taken for not yet sent.",
-        law: S12,
-        also: &[],
-        due: Due::Later("No service plans or sends effects yet."),
-    },
-    Mutant {
-        name: "effects_planned_at_first_report",
-        statement: "Success effects are planned when the attempt reports, before cancel and retry \
-            have decided the final status.",
-        law: S13,
-        also: &[],
-        due: Due::Later("No service plans or sends effects yet."),
-    },
-    Mutant {
         name: "countdown_barrier_with_reset",
         statement: "A barrier is a number that members of any generation count down and that \
             arming resets.",
@@ -112,14 +89,6 @@ pub(super) const LATER: &[Mutant] = &[
         due: Due::Later(
             "No service claims a run before it works on it; a compare-and-set on the row decides.",
         ),
-    },
-    Mutant {
-        name: "status_before_effects",
-        statement: "The final status is committed first and the effects are planned in a second \
-            transaction.",
-        law: L8,
-        also: &[S13],
-        due: Due::Later("No service plans or sends effects yet."),
     },
     Mutant {
         name: "drain_counts_terminal_executions",

@@ -134,6 +134,22 @@ pub(super) const LIVENESS: &[Mutant] = &[
         due: Due::Now,
     },
     Mutant {
+        name: "status_before_effects",
+        statement: "The final status is committed first and the effects are planned in a second \
+            transaction.",
+        law: L8,
+        also: &[S13],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "silent_senders_are_waited_for",
+        statement: "The scan for effects that are due leaves out those that somebody is sending, so \
+            that one whose sender died is never sent.",
+        law: L8,
+        also: &[L14],
+        due: Due::Now,
+    },
+    Mutant {
         name: "orphans_not_swept",
         statement: "A sweep declares workers dead and does not look for what they had.",
         law: L10,

@@ -245,6 +245,44 @@ pub(super) const SAFETY: &[Mutant] = &[
         due: Due::Now,
     },
     Mutant {
+        name: "completed_only_guard",
+        statement: "The guard before effects recognises only completed, so every other end repeats \
+            its effects.",
+        law: S12,
+        also: &[S13],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "guard_fails_open",
+        statement: "An error in the lookup of the effect ledger is taken for not yet sent.",
+        law: S12,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "effect_settled_with_any_token",
+        statement: "A word on a try settles the effect whatever token it presents, so that a sender \
+            whose try was taken over speaks for the one who has it.",
+        law: S12,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "effect_settled_without_sending",
+        statement: "The effect is marked delivered before the receiver has answered.",
+        law: S12,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
+        name: "effects_planned_at_first_report",
+        statement: "Success effects are planned when the attempt reports, before cancel and retry \
+            have decided the final status.",
+        law: S13,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
         name: "occurrence_not_counted",
         statement: "A visit of a task is created and the run does not count it.",
         law: S14,

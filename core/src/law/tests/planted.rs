@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::decision::Outcome;
+use crate::effect::EffectState::{Delivered, Planned, Sending};
 use Status::{Accepted, Backoff, Completed, Failed, Offered, Queued, Ready, Running};
 
 /// What was planted, with a name for it.
@@ -9,6 +10,7 @@ pub(super) fn all() -> Vec<(&'static str, Evidence)> {
     let mut all = slots();
     all.extend(attempts());
     all.extend(machines());
+    all.extend(effects());
     all.extend(workflows());
     all.extend(workers());
     all.extend(words_and_numbers());
@@ -52,6 +54,31 @@ fn attempts() -> Vec<(&'static str, Evidence)> {
         ("the word of an older attempt", reported(change(Some(newer), over), 1, 1)),
         ("something is due for what is over", Evidence::Rows(rows([due]))),
         ("over, and over again", change(Some(execution(1, Failed)), execution(1, Completed))),
+    ]
+}
+
+/// S12 and S13.
+fn effects() -> Vec<(&'static str, Evidence)> {
+    let planned = effect(Planned);
+    let delivered = effect(Delivered);
+    let settled = {
+        let voices = Some(Voices::default());
+        let row = RowChange { before: Some(effect(Sending)), after: delivered.clone() };
+        let commit = Commit { at: NOW, voices, effects: vec![row], ..Commit::default() };
+        Evidence::Commit(commit, rows([]))
+    };
+    let twice = {
+        let mut rows = rows([wishful(Completed)]);
+        let mut other = planned.clone();
+        other.key.target = Target::new("b");
+        rows.effects.insert(planned.key.clone(), planned);
+        rows.effects.insert(other.key.clone(), other);
+        Evidence::Rows(rows)
+    };
+    vec![
+        ("delivered by nobody's word", settled),
+        ("two effects in one place of a plan", twice),
+        ("an end that nobody is told of", Evidence::Rows(rows([wishful(Completed)]))),
     ]
 }
 

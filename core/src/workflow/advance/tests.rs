@@ -69,7 +69,8 @@ impl Flow {
             judged: true,
         };
         let prepared = flow.toy.prepare(&"f.main".into(), json!({})).expect("it is known");
-        let submission = Submission { prepared, idempotency: None, retry_of: None };
+        let submission =
+            Submission { prepared, idempotency: None, retry_of: None, wishes: Vec::new() };
         let (unit, _) =
             flow.load(&Wanted { queues: ["f.main".into()].into(), ..Wanted::default() });
         let mut unit = unit;

@@ -80,7 +80,9 @@ macro_rules! columns {
             $of,
             "idempotency_key,",
             $of,
-            "fingerprint"
+            "fingerprint,",
+            $of,
+            "wishes"
         )
     };
 }
@@ -116,7 +118,7 @@ pub(crate) use pointers;
 /// The table.
 pub(crate) struct Executions;
 
-static INSERT: Shape = Shape::insert(31, concat!("INSERT INTO execution (", columns!(""), ")"), "");
+static INSERT: Shape = Shape::insert(32, concat!("INSERT INTO execution (", columns!(""), ")"), "");
 
 /// What never changes after the insert is not written again.
 static UPDATE: Shape = Shape::update(
@@ -160,6 +162,7 @@ impl Table for Executions {
         args.json_unless(row.policy == Policy::DEFAULT, &row.policy);
         args.opt_text(row.idempotency.as_ref().map(|i| i.key.as_str()));
         args.opt_text(row.idempotency.as_ref().map(|i| i.fingerprint.as_str()));
+        args.json_unless(row.wishes.is_empty(), &row.wishes);
     }
 }
 
@@ -268,6 +271,7 @@ impl Decoder for ExecutionDecoder {
                 None => Policy::DEFAULT,
             },
             idempotency: idempotency(row)?,
+            wishes: row.json_or(Vec::new)?,
         })
     }
 }

@@ -28,7 +28,7 @@ macro_rules! columns {
          e.worker, e.incarnation, e.cancel_requested, e.folded, e.wake_at, e.started_at, \
          e.ended_at, e.cause, e.excluded, e.run, e.task, e.occurrence, e.item, e.action, \
          e.definition, e.transport, e.created_at, e.retry_of, e.selector, e.policy, \
-         e.idempotency_key, e.fingerprint"
+         e.idempotency_key, e.fingerprint, e.wishes"
     };
 }
 pub(crate) use columns;
@@ -81,6 +81,7 @@ impl Table for Executions {
         ("policy", Text),
         ("idempotency_key", Text),
         ("fingerprint", Text),
+        ("wishes", Text),
     ];
 
     fn bind_insert(row: &Execution, columns: &mut Columns) {
@@ -104,6 +105,7 @@ impl Table for Executions {
         bind_policy(&row.policy, columns);
         columns.opt_text(row.idempotency.as_ref().map(|i| i.key.as_str()));
         columns.opt_text(row.idempotency.as_ref().map(|i| i.fingerprint.as_str()));
+        columns.json_unless(row.wishes.is_empty(), &row.wishes);
     }
 }
 
@@ -338,6 +340,7 @@ impl Decoder for ExecutionDecoder {
                 None => Policy::DEFAULT,
             },
             idempotency: idempotency(row)?,
+            wishes: row.json_or(Vec::new)?,
         })
     }
 }

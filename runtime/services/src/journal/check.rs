@@ -187,6 +187,7 @@ impl<'a> Checker<'a> {
         loads(&mut all, "runs", unit.runs.iter());
         loads(&mut all, "visits", unit.visits.iter());
         loads(&mut all, "schedules", unit.schedules.iter());
+        loads(&mut all, "effects", unit.effects.iter());
         self.loaded.extend(all.into_iter().map(|(place, digest)| (place, digest, origin.clone())));
     }
 
@@ -199,6 +200,7 @@ impl<'a> Checker<'a> {
         written(&mut all, "runs", &writes.runs);
         written(&mut all, "visits", &writes.visits);
         written(&mut all, "schedules", &writes.schedules);
+        written(&mut all, "effects", &writes.effects);
         for (place, digest) in all {
             self.written.entry(place).or_default().insert(digest);
         }
@@ -243,7 +245,7 @@ fn unlike(decision: &Decision, again: &[u32], recorded: &[u32]) -> String {
     let writes = &decision.writes;
     format!(
         "the core decides otherwise now, first at digest {at} of {} then and {} now: {} executions, \
-         {} queues, {} workers, {} runs, {} visits and {} messages now",
+         {} queues, {} workers, {} runs, {} visits, {} effects and {} messages now",
         recorded.len(),
         again.len(),
         writes.executions.inserted.len() + writes.executions.updated.len(),
@@ -251,6 +253,7 @@ fn unlike(decision: &Decision, again: &[u32], recorded: &[u32]) -> String {
         writes.workers.inserted.len() + writes.workers.updated.len(),
         writes.runs.inserted.len() + writes.runs.updated.len(),
         writes.visits.inserted.len() + writes.visits.updated.len(),
+        writes.effects.inserted.len() + writes.effects.updated.len(),
         decision.messages.len(),
     )
 }

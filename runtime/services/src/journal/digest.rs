@@ -37,6 +37,7 @@ pub(super) fn of_decision(decision: &Decision) -> Vec<u32> {
     group(&mut all, &writes.parameters);
     group(&mut all, &writes.results);
     group(&mut all, &writes.items);
+    changed(&mut all, &writes.effects);
     all.push(of(&decision.messages));
     all
 }

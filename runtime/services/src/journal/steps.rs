@@ -9,8 +9,8 @@ use super::check::Reader;
 use crate::drive::Step;
 use crate::port::Workflow;
 use crate::service::{
-    admit, advance, claim, complete, control, dead_letter, dispatch, drain, heartbeat, probe,
-    schedule, submit, sweep, witness,
+    admit, advance, claim, complete, control, dead_letter, dispatch, drain, effects, heartbeat,
+    probe, schedule, submit, sweep, witness,
 };
 
 /// Where pinned workflows are found.
@@ -44,6 +44,9 @@ pub(super) fn ask(
         dispatch::Dispatch,
         drain::Drain,
         drain::GiveUp,
+        effects::Control,
+        effects::Settle,
+        effects::Take,
         heartbeat::Beat,
         heartbeat::Register,
         probe::FindProbed,

@@ -9,7 +9,7 @@ use steadfast_core::workflow::Workflow;
 use steadfast_core::{ActionRef, DefinitionHash, Prepared, Span, Timestamp, Transport};
 
 use super::probe::{Answer, Probing};
-use super::{Broker, Store, StoreError};
+use super::{Broker, Courier, Store, StoreError};
 use crate::alarm::Alarm;
 use crate::journal::Journal;
 
@@ -19,6 +19,8 @@ pub trait Env: Clone + Send + Sync + 'static {
     type Store: Store;
     /// Its broker.
     type Broker: Broker;
+    /// Whoever tells the outside world.
+    type Courier: Courier;
 
     /// Whether this is the simulator's world, in which bugs can be planted. No other may say so;
     /// a test looks for it.
@@ -29,6 +31,9 @@ pub trait Env: Clone + Send + Sync + 'static {
 
     /// The broker.
     fn broker(&self) -> &Self::Broker;
+
+    /// Whoever tells the outside world.
+    fn courier(&self) -> &Self::Courier;
 
     /// The spans and bounds in force.
     fn settings(&self) -> Settings;
@@ -79,6 +84,9 @@ pub trait Env: Clone + Send + Sync + 'static {
 
     /// When this process's sweeper looks next.
     fn alarm(&self) -> &Alarm;
+
+    /// When this process looks next for effects that are due.
+    fn effect_alarm(&self) -> &Alarm;
 
     /// Counts something that operators watch.
     fn count(&self, counter: Counter, by: u64);
@@ -171,4 +179,10 @@ pub enum Counter {
     ExecutionsFiled,
     /// An execution that was dropped when its retention ended.
     ExecutionsDropped,
+    /// An effect that its receiver has.
+    EffectsDelivered,
+    /// An effect that was given up.
+    EffectsGivenUp,
+    /// A try to deliver an effect that failed, and is made again.
+    EffectTriesFailed,
 }

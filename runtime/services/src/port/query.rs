@@ -5,6 +5,7 @@ use std::future::Future;
 
 use serde_json::Value;
 use steadfast_core::decision::Outcome;
+use steadfast_core::effect::{Effect, EffectKind, EffectState};
 use steadfast_core::execution::Execution;
 use steadfast_core::queue::Queue;
 use steadfast_core::schedule::{Schedule, ScheduleName};
@@ -43,6 +44,32 @@ pub struct ExecutionFilter {
 /// A place in a listing: the last execution seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor(pub ExecutionId);
+
+/// Which effects to list; everything given must hold. The newest execution's come first, and each
+/// execution's in the order of their plan.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EffectFilter {
+    /// In this state.
+    pub state: Option<EffectState>,
+    /// Of this execution.
+    pub execution: Option<ExecutionId>,
+    /// Only those after this place in the listing.
+    pub cursor: Option<EffectCursor>,
+    /// At most this many.
+    pub limit: u32,
+}
+
+/// A place in a listing of effects: the last one seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EffectCursor {
+    /// Whose it was.
+    pub execution: ExecutionId,
+    /// Its place in the plan.
+    pub index: u32,
+}
+
+/// How many effects of a kind are in a state that is not over.
+pub type EffectCount = (EffectKind, EffectState, u64);
 
 /// A child of a run, for the list of its tasks.
 #[derive(Clone, Debug, PartialEq)]
@@ -112,6 +139,12 @@ pub trait Query: Clone + Send + Sync + 'static {
 
     /// How many executions are in each status.
     fn count_by_status(&self) -> impl Future<Output = Load<Vec<(Status, u64)>>> + Send;
+
+    /// A page of effects.
+    fn effects(&self, filter: &EffectFilter) -> impl Future<Output = Load<Vec<Effect>>> + Send;
+
+    /// How many effects are not over.
+    fn open_effects(&self) -> impl Future<Output = Load<Vec<EffectCount>>> + Send;
 
     /// How many executions that are not over were submitted under each transport; those that have
     /// none are missing.

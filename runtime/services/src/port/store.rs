@@ -2,7 +2,7 @@
 //!
 //! Every method of a [`Transaction`] is one statement and one await, so whatever can go wrong
 //! between two statements can be made to go wrong there. Rows are locked in one order everywhere:
-//! schedules, workers, queues, runs, executions, visits; within a table by key.
+//! schedules, workers, queues, runs, executions, visits, effects; within a table by key.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -10,6 +10,7 @@ use std::future::Future;
 use std::ops::Range;
 
 use steadfast_core::decision::{ItemPage, Outcome};
+use steadfast_core::effect::{Effect, EffectKey};
 use steadfast_core::execution::Execution;
 use steadfast_core::history::Voices;
 use steadfast_core::queue::{Occupancy, Queue};
@@ -185,6 +186,10 @@ pub enum Batch<'a> {
     InsertOutcomes(&'a [(ExecutionId, Outcome)]),
     /// Pages of item lists.
     InsertItems(&'a [ItemPage]),
+    /// New effects.
+    InsertEffects(&'a [Effect]),
+    /// Changed effects.
+    UpdateEffects(&'a [Effect]),
 }
 
 /// A transaction. Reads see what the transaction itself has written.
@@ -340,6 +345,16 @@ pub trait Transaction: Send {
         &mut self,
         limit: u32,
     ) -> impl Future<Output = Load<Vec<(ScheduleName, Timestamp)>>> + Send;
+    /// Up to `limit` effects that are due for a sender, those that have waited longest first, locked;
+    /// those that somebody else has locked are passed over.
+    fn due_effects(
+        &mut self,
+        now: Timestamp,
+        limit: u32,
+    ) -> impl Future<Output = Load<Vec<Effect>>> + Send;
+
+    /// Effects, locked.
+    fn effects(&mut self, keys: &[EffectKey]) -> impl Future<Output = Load<Vec<Effect>>> + Send;
 
     /// Takes down who was listened to for the writes that follow: evidence for whoever checks the
     /// history, of which no row depends. A store that keeps no journal lets go of it.

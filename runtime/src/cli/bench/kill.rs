@@ -124,6 +124,7 @@ pub(super) async fn victim(
             parameters: json!({ "n": job }),
             idempotency_key: Some(format!("bench:{job}")),
             retry_of: None,
+            effects: Vec::new(),
         };
         submitted.push(engine.submit(request).await?.id());
     }

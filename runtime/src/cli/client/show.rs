@@ -173,6 +173,25 @@ pub(super) fn workers(value: &Value) -> String {
     table(items(value), &columns)
 }
 
+/// What the outside world is told.
+pub(super) fn effects(value: &Value) -> String {
+    let columns = [
+        ("id", "id"),
+        ("state", "state"),
+        ("kind", "kind"),
+        ("target", "target"),
+        ("ended as", "execution_status"),
+        ("attempts", "attempts"),
+        ("due", "due_at"),
+        ("error", "error"),
+    ];
+    let mut text = table(items(value), &columns);
+    if let Some(cursor) = value.get("next_cursor").and_then(Value::as_str) {
+        text.push_str(&format!("(more with --cursor {cursor})\n"));
+    }
+    text
+}
+
 /// A transport.
 pub(super) fn transport(value: &Value) -> String {
     let mut table = Table::of_pairs();
