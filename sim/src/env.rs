@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use madsim::time::Sleep;
 use serde_json::Value;
+use steadfast_core::effect::Wish;
 use steadfast_core::settings::Settings;
 use steadfast_core::{ActionRef, DefinitionHash, Prepared, Span, Timestamp, Transport};
 use steadfast_services::alarm::Alarm;
@@ -156,8 +157,12 @@ impl Env for SimEnv {
         Ok(self.0.library.workflow(hash))
     }
 
-    fn prepare(&self, action: &ActionRef, parameters: &Value) -> Result<Prepared, String> {
-        self.0.library.try_prepare(action, parameters.clone())
+    fn prepare(
+        &self,
+        action: &ActionRef,
+        parameters: &Value,
+    ) -> Result<(Prepared, Vec<Wish>), String> {
+        Ok((self.0.library.try_prepare(action, parameters.clone())?, Vec::new()))
     }
 
     fn alarm(&self) -> &Alarm {

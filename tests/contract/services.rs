@@ -172,10 +172,15 @@ impl<S: Full> Env for World<S> {
         self.0.draws.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn prepare(&self, action: &ActionRef, parameters: &Value) -> Result<Prepared, String> {
+    fn prepare(
+        &self,
+        action: &ActionRef,
+        parameters: &Value,
+    ) -> Result<(Prepared, Vec<Wish>), String> {
         let definition = self.0.catalog.get(action).ok_or_else(|| format!("no {action}"))?;
         let defaults = PolicyDefaults::default();
-        prepare(definition, parameters.clone(), &defaults).map_err(|error| error.to_string())
+        let prepared = prepare(definition, parameters.clone(), &defaults);
+        Ok((prepared.map_err(|error| error.to_string())?, Vec::new()))
     }
 
     async fn workflow(

@@ -3,12 +3,14 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
 use super::{CATCH_UP, Calendar, Firing, MISSED_AFTER, Missed, Refusal, Schedule, ScheduleInput};
 use super::{ScheduleName, ScheduleState};
 use crate::definition::Prepared;
+use crate::effect::Wish;
 use crate::execution::Idempotency;
 use crate::id::ExecutionId;
 use crate::lease::Epoch;
@@ -43,7 +45,7 @@ pub fn fire(
     unit: &mut Unit,
     name: &ScheduleName,
     calendar: &dyn Calendar,
-    prepared: Result<Prepared, String>,
+    prepared: Result<(Prepared, Vec<Wish>), String>,
 ) -> Fired {
     let now = unit.now;
     let Some(row) = unit.schedules.find(name).cloned() else { return Fired::Nothing };
@@ -116,12 +118,13 @@ fn change(
 fn submit_for(
     unit: &mut Unit,
     firing: &Firing,
-    prepared: Result<Prepared, String>,
+    prepared: Result<(Prepared, Vec<Wish>), String>,
 ) -> Result<ExecutionId, String> {
     let key = firing.idempotency_key();
     let keyed = Idempotency { key, fingerprint: FINGERPRINT.to_string() };
     let idempotency = (!unit.is_planted("firing_without_its_key")).then_some(keyed);
-    let submission = Submission { prepared: prepared?, idempotency, retry_of: None };
+    let (prepared, wishes) = prepared?;
+    let submission = Submission { prepared, idempotency, retry_of: None, wishes };
     match submit::submit(unit, submission) {
         Ok(Submitted::Created(id)) => Ok(id),
         Ok(Submitted::Existing(id)) => Err(format!("{id} was submitted for this time before")),

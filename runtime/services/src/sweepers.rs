@@ -67,6 +67,7 @@ pub(crate) fn start<E: Env>(env: &E, advancer: &Advancer, stop: &CancellationTok
     }
     let (inner, until) = (env.clone(), stop.clone());
     env.spawn("fire schedules", async move { fire_until(&inner, &until).await });
+    let (inner, until) = (env.clone(), stop.clone());
     env.spawn("effects", async move { effects::deliver_until(&inner, &until).await });
     let (inner, stop) = (env.clone(), stop.clone());
     env.spawn("wake", async move { wake_until(&inner, &stop).await });

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
-use steadfast_core::effect::{Effect, Verdict};
+use steadfast_core::effect::{Effect, Verdict, Wish};
 use steadfast_core::settings::Settings;
 use steadfast_core::{
     ActionRef, DefinitionHash, ExecutionId, Prepared, Span, Timestamp, Transport,
@@ -170,9 +170,16 @@ impl Env for LocalEnv {
         self.0.definitions.workflow(&self.0.store, hash).await
     }
 
-    fn prepare(&self, action: &ActionRef, parameters: &Value) -> Result<Prepared, String> {
+    fn prepare(
+        &self,
+        action: &ActionRef,
+        parameters: &Value,
+    ) -> Result<(Prepared, Vec<Wish>), String> {
         let prepared = self.0.definitions.prepare(action, parameters.clone());
-        prepared.map_err(|error| error.to_string())
+        let prepared = prepared.map_err(|error| error.to_string())?;
+        let wishes =
+            self.effects().wishes(action, Vec::new()).map_err(|problem| problem.message)?;
+        Ok((prepared, wishes))
     }
 
     fn alarm(&self) -> &Alarm {

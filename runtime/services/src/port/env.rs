@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use serde_json::Value;
+use steadfast_core::effect::Wish;
 use steadfast_core::settings::Settings;
 use steadfast_core::workflow::Workflow;
 use steadfast_core::{ActionRef, DefinitionHash, Prepared, Span, Timestamp, Transport};
@@ -78,9 +79,13 @@ pub trait Env: Clone + Send + Sync + 'static {
         hash: &DefinitionHash,
     ) -> impl Future<Output = Result<Option<Arc<dyn Workflow>>, StoreError>> + Send;
 
-    /// What an execution of `action` with these parameters is pinned to today, or why there can be
-    /// none.
-    fn prepare(&self, action: &ActionRef, parameters: &Value) -> Result<Prepared, String>;
+    /// What an execution of `action` with these parameters is pinned to today, and who is told of its
+    /// end; or why there can be none.
+    fn prepare(
+        &self,
+        action: &ActionRef,
+        parameters: &Value,
+    ) -> Result<(Prepared, Vec<Wish>), String>;
 
     /// When this process's sweeper looks next.
     fn alarm(&self) -> &Alarm;

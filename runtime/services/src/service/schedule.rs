@@ -7,6 +7,7 @@ mod manage;
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
+use steadfast_core::effect::Wish;
 use steadfast_core::schedule::fire::{Fired, due_time, fire as fire_one};
 use steadfast_core::schedule::{Firing, Schedule, ScheduleName};
 use steadfast_core::unit::Unit;
@@ -160,7 +161,7 @@ impl Step for Find {
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Turn {
     row: Schedule,
-    prepared: Result<Prepared, String>,
+    prepared: Result<(Prepared, Vec<Wish>), String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -198,7 +199,8 @@ impl Step for Fire {
             self.turns.iter().map(|turn| turn.row.name.clone()).collect();
         tx.schedules(&names).await?.into_iter().for_each(|row| unit.schedules.load(row));
         let prepared = self.turns.iter().filter_map(|turn| turn.prepared.as_ref().ok());
-        let queues: BTreeSet<QueueKey> = prepared.map(|prepared| prepared.queue.clone()).collect();
+        let queues: BTreeSet<QueueKey> =
+            prepared.map(|(prepared, _)| prepared.queue.clone()).collect();
         drive::queues(tx, unit, &queues, 1).await?;
         if self.ids.is_empty() {
             self.ids = tx.allocate(u32::try_from(self.turns.len()).unwrap_or(0)).await?;
