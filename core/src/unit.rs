@@ -371,8 +371,9 @@ impl Unit {
         if after.status == Status::Ready && !unannounced {
             self.publish(match &after.work {
                 Work::Workflow => Message::Advance(after.id),
+                // Whoever serves the transport of today takes it, whatever it was submitted under.
                 Work::Runtime(runtime) => {
-                    Message::Ready { runtime: runtime.clone(), transport: after.transport }
+                    Message::Ready { runtime: runtime.clone(), transport: self.transport }
                 }
             });
         }
@@ -395,11 +396,11 @@ impl Unit {
         }
         // Where work is assigned, its worker has room for another now.
         if let (true, true, Work::Runtime(runtime)) = (
-            after.transport.pushes(),
+            self.transport.pushes(),
             before.status.has_live_attempt() && !after.status.has_live_attempt(),
             &after.work,
         ) {
-            let (runtime, transport) = (runtime.clone(), after.transport);
+            let (runtime, transport) = (runtime.clone(), self.transport);
             self.publish(Message::Ready { runtime, transport });
         }
         let freed = before.status.holds_slot() && !after.status.holds_slot();

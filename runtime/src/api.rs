@@ -161,8 +161,7 @@ fn router_until(engine: Engine, options: ApiOptions, closing: CancellationToken)
 
 /// What a process answers that has no API: how it is, and its metrics.
 fn probes_until(engine: Engine, options: ApiOptions, closing: CancellationToken) -> Router {
-    let (routes, _) = openapi::watched().split_for_parts();
-    let routes = routes.route(crate::engine::probe::PATH, axum::routing::get(health::worker));
+    let (routes, _) = openapi::probed().split_for_parts();
     guarded(routes, ApiState::new(engine, options, closing, None))
 }
 

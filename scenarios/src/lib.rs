@@ -78,6 +78,7 @@ pub static SCENARIOS: &[Scenario] = &[
     completion::every_end_moves_its_run_on::SCENARIO,
     completion::one_report_ends_an_execution::SCENARIO,
     completion::the_announcement_is_lost::SCENARIO,
+    queue::a_burst_meets_a_short_line::SCENARIO,
     queue::a_full_action_stalls_nobody::SCENARIO,
     queue::a_line_outlives_its_engine::SCENARIO,
     queue::a_retry_gives_its_slot_back::SCENARIO,

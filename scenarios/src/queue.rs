@@ -1,5 +1,6 @@
 //! Admission, the line of waiters, slots, limits and cancellation.
 
+pub(crate) mod a_burst_meets_a_short_line;
 pub(crate) mod a_full_action_stalls_nobody;
 pub(crate) mod a_line_outlives_its_engine;
 pub(crate) mod a_retry_gives_its_slot_back;

@@ -43,6 +43,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("/api/v1/schedules/{name}", "get"),
     ("/api/v1/schedules/{name}/pause", "post"),
     ("/api/v1/schedules/{name}/resume", "post"),
+    ("/api/v1/transports", "get"),
     ("/api/v1/workers", "get"),
     ("/api/v1/workers/{name}/cordon", "post"),
     ("/api/v1/workers/{name}/drain", "post"),

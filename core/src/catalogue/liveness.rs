@@ -26,7 +26,7 @@ pub(super) const LIVENESS: &[Law] = &[
         kind: Kind::Liveness,
         scope: Scope::World,
         why: "Each finished job leaves the queue a little narrower, until it stands still.",
-        mutants: &["promotion_without_dispatch"],
+        mutants: &["promotion_without_dispatch", "other_transports_work_is_left"],
         failures: &[
             "F5", "F6", "F8", "F9", "F10", "F13", "F15", "F27", "F32", "F34", "F36", "F43", "F44",
         ],
@@ -63,7 +63,6 @@ pub(super) const LIVENESS: &[Law] = &[
             "failed_attempt_read_as_terminal",
             "claim_answer_lost_is_forgotten",
             "claim_marks_done_before_work",
-            "other_transports_work_is_left",
         ],
         failures: &[
             "F5", "F19", "F28", "F29", "F31", "F32", "F36", "F41", "F46", "F48", "F55", "F58",

@@ -452,6 +452,7 @@ pub(super) const SAFETY: &[Law] = &[
         why: "The store fills until it stops, or a clean-up removes the very record that kept a \
             duplicate out.",
         mutants: &[
+            "newcomers_not_counted",
             "queue_length_not_checked",
             "retention_goes_by_age_alone",
             "retention_ignores_references",

@@ -21,7 +21,7 @@ use crate::port::{
 };
 
 pub use load::{
-    executions_at, named_workers, queues, queues_up_to, takers, worker, worker_with_attempts,
+    executions_at, named_workers, queues, queues_to_enter, takers, worker, worker_with_attempts,
     workers,
 };
 

@@ -164,6 +164,15 @@ const UNREGISTERED: &str = "it is not registered";
 
 /// What executors ask a worker: which process it is, and whether it moves. It touches nothing that
 /// could keep the answer waiting.
+#[utoipa::path(
+    get,
+    path = "/health/worker",
+    tag = "health",
+    responses(
+        (status = 200, description = "It moves", body = Words),
+        (status = 503, description = "It does not, or is not registered", body = Words),
+    )
+)]
 pub(crate) async fn worker(State(state): State<ApiState>) -> (StatusCode, Json<Words>) {
     let none = Condition { worker: None, hangs: None };
     let Condition { worker, hangs } = state.engine().worker_condition().unwrap_or(none);

@@ -100,6 +100,11 @@ pub(crate) fn watched() -> OpenApiRouter<ApiState> {
         .routes(routes!(health::metrics))
 }
 
+/// What a process answers that has no API.
+pub(crate) fn probed() -> OpenApiRouter<ApiState> {
+    watched().routes(routes!(health::worker))
+}
+
 /// This document.
 #[utoipa::path(
     get,

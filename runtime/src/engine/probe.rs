@@ -14,7 +14,7 @@ pub(crate) const PATH: &str = "/health/worker";
 const ANSWER_MAX: u64 = 64 << 10;
 
 /// What a worker says of itself.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub(crate) struct Words {
     /// The worker's name; none while it is not registered.
     pub(crate) worker: Option<String>,

@@ -101,8 +101,8 @@ pub(super) const LIVENESS: &[Mutant] = &[
         name: "other_transports_work_is_left",
         statement: "Workers that come for their work leave what was submitted while work was still \
             assigned, although nobody assigns it any more.",
-        law: L4,
-        also: &[],
+        law: L2,
+        also: &[L4],
         due: Due::Now,
     },
     Mutant {

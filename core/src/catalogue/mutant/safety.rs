@@ -519,6 +519,14 @@ pub(super) const SAFETY: &[Mutant] = &[
         due: Due::Now,
     },
     Mutant {
+        name: "newcomers_not_counted",
+        statement: "Whether a line may become too long is asked of those who have come so far, and not \
+            of those who come with this transaction.",
+        law: S29,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
         name: "queue_length_not_checked",
         statement: "Admission never compares the number of waiters with the maximum length.",
         law: S29,

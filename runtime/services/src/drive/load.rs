@@ -21,23 +21,33 @@ pub async fn queues<T: Transaction>(
     keys: &BTreeSet<QueueKey>,
     heads: usize,
 ) -> Load<()> {
-    queues_up_to(tx, unit, keys, heads, None).await
+    load_queues(tx, unit, keys, heads, None).await
 }
 
-/// [`queues`], where it matters whether a line is as long as `longest`. Otherwise waiters are not
-/// counted further than needed: the work of a line would grow with the square of its length.
+/// [`queues`], for a decision in which as many `newcomers` may join a line and be refused if it is
+/// too long.
 ///
 /// # Errors
 /// If the store fails.
-pub async fn queues_up_to<T: Transaction>(
+pub async fn queues_to_enter<T: Transaction>(
+    tx: &mut T,
+    unit: &mut Unit,
+    keys: &BTreeSet<QueueKey>,
+    newcomers: usize,
+) -> Load<()> {
+    load_queues(tx, unit, keys, 1, Some(newcomers as u64)).await
+}
+
+async fn load_queues<T: Transaction>(
     tx: &mut T,
     unit: &mut Unit,
     keys: &BTreeSet<QueueKey>,
     heads: usize,
-    longest: Option<u64>,
+    newcomers: Option<u64>,
 ) -> Load<()> {
-    // Whoever leaves the line in this decision, the count still says that somebody is left.
-    let few = 2 * heads as u64 + 1;
+    // Whoever leaves the line in this decision, the count still says that somebody is left. All of a
+    // long line are not counted: its work would grow with the square of its length.
+    let few = 2 * heads.max(1) as u64 + 1;
     if keys.is_empty() {
         return Ok(());
     }
@@ -48,9 +58,14 @@ pub async fn queues_up_to<T: Transaction>(
         None
     };
     let rows = tx.queues(&wanted).await?;
-    // A line cannot be longer than the number of those that ever came.
-    let may_be_full = |longest: &u64| rows.iter().any(|queue| queue.next_order.0 >= *longest);
-    let most = longest.filter(may_be_full).map_or(few, |longest| longest.max(few));
+    // A line cannot be longer than the number of those who ever came.
+    let longest = unit.settings.max_queue_length;
+    let alone = unit.is_planted("newcomers_not_counted");
+    let may_be_full = |more: u64| {
+        let more = if alone { 0 } else { more };
+        rows.iter().any(|q| q.next_order.0.saturating_add(more) > longest)
+    };
+    let most = if newcomers.is_some_and(may_be_full) { longest.max(few) } else { few };
     let limited: BTreeSet<QueueKey> =
         rows.iter().filter(|q| q.limit().is_some()).map(|q| q.key.clone()).collect();
     let known: Vec<QueueKey> = rows.iter().map(|q| q.key.clone()).collect();

@@ -201,7 +201,7 @@ impl Step for Fire {
         let prepared = self.turns.iter().filter_map(|turn| turn.prepared.as_ref().ok());
         let queues: BTreeSet<QueueKey> =
             prepared.map(|(prepared, _)| prepared.queue.clone()).collect();
-        drive::queues(tx, unit, &queues, 1).await?;
+        drive::queues_to_enter(tx, unit, &queues, self.turns.len()).await?;
         if self.ids.is_empty() {
             self.ids = tx.allocate(u32::try_from(self.turns.len()).unwrap_or(0)).await?;
         }

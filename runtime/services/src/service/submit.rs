@@ -69,8 +69,7 @@ impl Step for Submit {
             (self.in_doubt, self.ids) = (false, 0..0);
         }
         let keys = self.submissions.iter().map(|s| s.prepared.queue.clone()).collect();
-        let longest = Some(unit.settings.max_queue_length);
-        drive::queues_up_to(tx, unit, &keys, 1, longest).await?;
+        drive::queues_to_enter(tx, unit, &keys, self.submissions.len()).await?;
         if self.ids.is_empty() {
             self.ids = tx.allocate(u32::try_from(self.submissions.len()).unwrap_or(0)).await?;
         }
