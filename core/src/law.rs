@@ -20,6 +20,7 @@ mod seen;
 mod slots;
 #[cfg(test)]
 mod tests;
+mod transport;
 mod view;
 mod vocabulary;
 mod worker;
@@ -100,6 +101,7 @@ pub const LAWS: &[(LawId, Check)] = &[
     (LawId::S25, Check::Change(schedule::fires)),
     (LawId::S25, Check::History(attempts::acted_once)),
     (LawId::S25, Check::History(schedule::fired_once)),
+    (LawId::S26, Check::Change(transport::kept)),
     (LawId::S27, Check::Change(cancel::holds)),
     (LawId::S28, Check::Snapshot(attempts::budget)),
     (LawId::S28, Check::Change(attempts::spent)),
@@ -115,7 +117,6 @@ pub const ELSEWHERE: &[(LawId, &str)] = &[
     (LawId::S9, "the message's own life cycle"),
     (LawId::S10, "the message's own life cycle"),
     (LawId::S18, "the barrier"),
-    (LawId::S26, "the transport's drain"),
 ];
 
 /// Judges the rows at one moment.

@@ -15,11 +15,7 @@ const OF_THE_SWARM: Seeds = Seeds(0..20);
 const DUE: &[(&str, &str)] = &[
     ("S9", "there are no durable messages yet"),
     ("S10", "there are no durable messages yet"),
-    ("S12", "no service sends effects yet"),
-    ("S13", "no service plans effects yet"),
     ("S18", "no service uses barriers yet"),
-    ("S26", "no service drains a transport yet"),
-    ("L8", "no service uses barriers or effects yet"),
     ("L9", "no service drains a transport yet"),
     ("L11", "the inspection endpoint is not part of the simulated deployment"),
     ("L14", "every story ends by demanding it; that is not counted"),

@@ -132,5 +132,7 @@ fn what_is_wrong_with_the_broker_is_one_row_that_says_what_to_do() {
     deployment.stop_the_broker();
     fails(doctor(&deployment), "message queue", "that it runs");
     let alone = doctor(&deployment).env("STEADFAST__TRANSPORT", "embedded");
-    fails(alone, "transport", "STEADFAST__TRANSPORT=rabbitmq");
+    fails(alone, "transport", "need `rabbitmq` or `postgres`");
+    let without = doctor(&deployment).env("STEADFAST__TRANSPORT", "postgres");
+    assert_eq!(without.run().code(0).json()["ok"], Value::Bool(true));
 }

@@ -31,6 +31,9 @@ impl Unit {
         if self.is_planted("one_retry_too_few") {
             execution.policy.retry.count = execution.policy.retry.count.saturating_sub(1);
         }
+        if self.is_planted("transport_read_from_config") {
+            execution.transport = self.transport;
+        }
         let handled = execution.handle(input, self.now);
         execution.cancel_requested |= before.cancel_requested;
         execution.policy = before.policy;

@@ -26,6 +26,7 @@ pub const GROUNDS: &[(&str, &str)] = &[
     ("submit_key_checked_by_reading", "one_key_at_two_doors"),
     ("abandoned_missing_from_terminal_set", "every_end_moves_its_run_on"),
     ("queue_length_not_checked", "ends_without_a_worker"),
+    ("transport_read_from_config", "the_transport_changes"),
     ("newcomers_not_counted", "a_burst_meets_a_short_line"),
     ("retention_goes_by_age_alone", "retention_meets_an_open_run"),
     ("run_closed_by_item_status", "runs_that_begin_again"),
@@ -87,6 +88,7 @@ pub const SHARP: &[&str] = &[
     "completed_only_guard",
     "effects_planned_at_first_report",
     "silent_senders_are_waited_for",
+    "transport_read_from_config",
 ];
 
 /// The scenario in which a planted bug is hunted.

@@ -66,14 +66,6 @@ pub(super) const LATER: &[Mutant] = &[
         due: Due::Later("No service uses barriers yet."),
     },
     Mutant {
-        name: "transport_read_from_config",
-        statement: "A submission or a retry is counted for the transport configured now instead of \
-            the one pinned in the row.",
-        law: S26,
-        also: &[],
-        due: Due::Later("No service drains a transport yet."),
-    },
-    Mutant {
         name: "retention_ignores_references",
         statement: "Retention removes tombstones by age although a live message still refers to \
             them.",

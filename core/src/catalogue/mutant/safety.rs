@@ -519,6 +519,13 @@ pub(super) const SAFETY: &[Mutant] = &[
         due: Due::Now,
     },
     Mutant {
+        name: "transport_read_from_config",
+        statement: "A change of status writes the transport that is configured now into the row.",
+        law: S26,
+        also: &[],
+        due: Due::Now,
+    },
+    Mutant {
         name: "newcomers_not_counted",
         statement: "Whether a line may become too long is asked of those who have come so far, and not \
             of those who come with this transaction.",

@@ -204,6 +204,13 @@ fn words_and_numbers() -> Vec<(&'static str, Evidence)> {
             log(vec![(execution(1, Running), lost()), (execution(1, Running), lost())])
         }),
         ("two executions for one due time", schedule::twice()),
+        ("a row that says another transport", {
+            let elsewhere = Transport::Postgres;
+            change(
+                Some(execution(1, Ready)),
+                Execution { transport: elsewhere, ..execution(1, Running) },
+            )
+        }),
         ("tried again after it was asked to stop", {
             let after = Execution { cancel_requested: true, ..again };
             change(Some(asked), after)
