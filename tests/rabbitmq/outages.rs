@@ -83,7 +83,7 @@ async fn a_restart_costs_nothing_that_was_confirmed() {
     });
     let _server = restarted.await.expect("the server is there");
     let confirmed = publisher.await.expect("it publishes");
-    assert!((20..300).contains(&confirmed.len()), "{} were confirmed", confirmed.len());
+    assert!((1..300).contains(&confirmed.len()), "{} were confirmed", confirmed.len());
     until("publishing works again", async || is_published(&broker, advance(9_999)).await).await;
     let consumed = tokio::time::timeout(ENOUGH, consumer).await.expect("the last one comes");
     let (consumed, ended) = consumed.expect("it consumes");

@@ -203,7 +203,7 @@ fn check_webhooks(value: &Value) -> Result<(), String> {
         if let Some(name) = members.keys().find(|name| !known.contains(&name.as_str())) {
             return bad(number, &format!("`{name}` is unknown; there are url, on and actions"));
         }
-        if !members.get("url").is_some_and(|url| url.as_str().is_some_and(|url| !url.is_empty())) {
+        if members.get("url").and_then(Value::as_str).is_none_or(str::is_empty) {
             return bad(number, "`url` is missing");
         }
         let word = |on: &Value| on.as_str().is_some_and(|on| on.parse::<Trigger>().is_ok());

@@ -66,7 +66,7 @@ pub(crate) async fn effects_are_found_when_due_and_settled_by_version<S: Full>(s
     apply(&store, &[Batch::UpdateEffects(std::slice::from_ref(&delivered))]).await.unwrap();
     let mut tx = store.begin("test").await.unwrap();
     assert_eq!(tx.due_effects(at(1 << 40), 10).await, Ok(vec![later]));
-    assert_eq!(tx.effects(&[delivered.key.clone()]).await, Ok(vec![delivered]));
+    assert_eq!(tx.effects(std::slice::from_ref(&delivered.key)).await, Ok(vec![delivered]));
 }
 
 pub(crate) async fn wishes_stay_with_their_execution<S: Full>(store: S) {

@@ -166,6 +166,12 @@ fn workers() -> Vec<(&'static str, Evidence)> {
     ]
 }
 
+/// S26.
+fn moved_elsewhere() -> Evidence {
+    let after = Execution { transport: Transport::Postgres, ..execution(1, Running) };
+    change(Some(execution(1, Ready)), after)
+}
+
 /// S22 to S31, and L5.
 fn words_and_numbers() -> Vec<(&'static str, Evidence)> {
     let log = |changes: Vec<(Execution, Execution)>| {
@@ -204,13 +210,7 @@ fn words_and_numbers() -> Vec<(&'static str, Evidence)> {
             log(vec![(execution(1, Running), lost()), (execution(1, Running), lost())])
         }),
         ("two executions for one due time", schedule::twice()),
-        ("a row that says another transport", {
-            let elsewhere = Transport::Postgres;
-            change(
-                Some(execution(1, Ready)),
-                Execution { transport: elsewhere, ..execution(1, Running) },
-            )
-        }),
+        ("a row that says another transport", moved_elsewhere()),
         ("tried again after it was asked to stop", {
             let after = Execution { cancel_requested: true, ..again };
             change(Some(asked), after)
