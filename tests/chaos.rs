@@ -16,6 +16,7 @@ mod program;
 mod support;
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
@@ -24,8 +25,11 @@ use steadfast_core::law;
 use steadfast_core::settings::Settings;
 
 use audit::Note;
-use fleet::{Fleet, WIDEST, since, wait, widest_limits};
+use fleet::{Broker, Fleet, WIDEST, since, wait, widest_limits};
 use support::now;
+
+/// One fleet at a time: its processes are timed.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// How often something is submitted.
 const SUBMIT_EVERY: Duration = Duration::from_millis(250);
@@ -35,10 +39,20 @@ const REST: Duration = Duration::from_secs(120);
 
 #[test]
 fn whatever_dies_the_laws_hold() {
-    let seconds = number("STEADFAST_CHAOS_SECONDS").unwrap_or(60);
+    hold_through_chaos(Broker::Rabbit, 60);
+}
+
+#[test]
+fn whatever_dies_the_laws_hold_without_a_broker() {
+    hold_through_chaos(Broker::None, 30);
+}
+
+fn hold_through_chaos(broker: Broker, usually: u64) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let seconds = number("STEADFAST_CHAOS_SECONDS").unwrap_or(usually);
     let seed = number("STEADFAST_CHAOS_SEED").unwrap_or_else(wall_clock);
     println!("chaos for {seconds} s; again with STEADFAST_CHAOS_SEED={seed}");
-    let mut fleet = Fleet::start();
+    let mut fleet = Fleet::start(broker);
     let mut chaos = Chaos { chance: seed, pending: Vec::new(), blows: Vec::new() };
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     let begun = now();
@@ -224,6 +238,8 @@ impl Chaos {
         let nth = usize::try_from(self.below(3)).unwrap_or(0);
         let worker = Fleet::WORKERS[nth];
         let which = self.below(17);
+        // Without a broker a limit is changed instead.
+        let which = if fleet.has_broker() || !(12..=14).contains(&which) { which } else { 15 };
         let mut note = |what: &'static str| {
             println!("  {:6.1} s  {what} ({worker})", at.as_secs_f64());
             self.blows.push((what, worker.to_owned(), wall_clock()));

@@ -39,6 +39,14 @@ const FLOW: &str = "ref: t.flow\nlabel: Flow\nversion: 1.0.0\ntasks:\n  \
 const WORK: &[&str] =
     &["quick", "pair", "alone", "quick", "long", "flaky", "pair", "quick", "flow", "alone"];
 
+/// What carries the hints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Broker {
+    Rabbit,
+    /// The database does.
+    None,
+}
+
 /// The processes of a deployment, by their names.
 pub(crate) struct Fleet {
     place: Place,
@@ -48,7 +56,8 @@ pub(crate) struct Fleet {
     /// None while it is being restarted.
     broker: Option<RabbitServer>,
     restarting: Option<JoinHandle<RabbitServer>>,
-    broker_url: String,
+    /// None if the database is the broker.
+    broker_url: Option<String>,
     api: u16,
     submitted: u64,
     /// What has not been accepted yet: its key and its action.
@@ -59,13 +68,14 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    pub(crate) fn start() -> Self {
+    pub(crate) fn start(broker: Broker) -> Self {
         let database = Postgres::start(&[]).unwrap_or_else(|failure| panic!("{failure}"));
         database.create_database("steadfast").expect("it can be made");
         // Connections are taken from idle clients all the time.
         let reaping = [("server_idle_timeout", "1"), ("server_lifetime", "5")];
         let pooler = PgBouncer::start(&database, &reaping).unwrap_or_else(|f| panic!("{f}"));
-        let broker = RabbitServer::start().unwrap_or_else(|failure| panic!("{failure}"));
+        let start = || RabbitServer::start().unwrap_or_else(|failure| panic!("{failure}"));
+        let broker = (broker == Broker::Rabbit).then(start);
         let place = Place::new();
         for (name, limit, takes, fails) in ACTIONS {
             let limit = limit.map_or(String::new(), |n| format!("concurrency_limit: {n}\n"));
@@ -82,8 +92,8 @@ impl Fleet {
             processes: BTreeMap::new(),
             pooler,
             database,
-            broker_url: broker.url(),
-            broker: Some(broker),
+            broker_url: broker.as_ref().map(RabbitServer::url),
+            broker,
             restarting: None,
             api,
             submitted: 0,
@@ -104,12 +114,22 @@ impl Fleet {
     }
 
     fn steadfast(&self, arguments: &[&str]) -> Start {
-        self.place
-            .steadfast(arguments)
-            .env("STEADFAST__TRANSPORT", "rabbitmq")
+        let start = self.place.steadfast(arguments);
+        let start = match &self.broker_url {
+            Some(url) => start.env("STEADFAST__TRANSPORT", "rabbitmq").env("AMQP_URL", url),
+            // Notifications go around the pooler.
+            None => start
+                .env("STEADFAST__TRANSPORT", "postgres")
+                .env("STEADFAST__DATABASE__DIRECT_URL", self.database.url("steadfast")),
+        };
+        start
             .env("STEADFAST__EXECUTOR__MAX_LOST_ATTEMPTS", "1000")
             .env("DATABASE_URL", self.pooler.url("steadfast"))
-            .env("AMQP_URL", &self.broker_url)
+    }
+
+    /// Whether there is a broker beside the database.
+    pub(crate) const fn has_broker(&self) -> bool {
+        self.broker_url.is_some()
     }
 
     /// The names of the workers.
