@@ -72,7 +72,12 @@ impl Fleet {
         let database = Postgres::start(&[]).unwrap_or_else(|failure| panic!("{failure}"));
         database.create_database("steadfast").expect("it can be made");
         // Connections are taken from idle clients all the time.
-        let reaping = [("server_idle_timeout", "1"), ("server_lifetime", "5")];
+        let reaping = [
+            ("server_idle_timeout", "1"),
+            ("server_lifetime", "5"),
+            // Otherwise it refuses everybody for 15 s once it has found the server away.
+            ("server_login_retry", "1"),
+        ];
         let pooler = PgBouncer::start(&database, &reaping).unwrap_or_else(|f| panic!("{f}"));
         let start = || RabbitServer::start().unwrap_or_else(|failure| panic!("{failure}"));
         let broker = (broker == Broker::Rabbit).then(start);
