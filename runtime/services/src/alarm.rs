@@ -2,8 +2,11 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use steadfast_core::Timestamp;
+use steadfast_core::{Span, Timestamp};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::port::Env;
 
 /// The earliest known due time. An alarm that nobody set, or that another process set, costs no
 /// more than a sweep interval.
@@ -41,7 +44,26 @@ impl Alarm {
     }
 
     /// Returns when an earlier due time is set.
-    pub async fn earlier(&self) {
+    async fn earlier(&self) {
         self.earlier.notified().await;
+    }
+
+    /// Forgets a due time that has come: whoever calls this looks at what is due next.
+    pub(crate) fn heed(&self, now: Timestamp) {
+        if self.peek() <= now {
+            self.take();
+        }
+    }
+
+    /// Returns when something that this process knows of is due, after a sweep interval whatever it
+    /// knows, or when `stop` is cancelled.
+    pub(crate) async fn wait<E: Env>(&self, env: &E, stop: &CancellationToken) {
+        let known = self.peek().since(env.now()) + Span::from_millis(1);
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            () = self.earlier() => {}
+            () = env.sleep(known.min(env.settings().sweep_interval)) => {}
+        }
     }
 }

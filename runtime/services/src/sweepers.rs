@@ -90,20 +90,12 @@ async fn sweep_until<E: Env>(env: &E, sweeper: &Sweeper, stop: &CancellationToke
 /// Does what is due: as soon as this process knows of it, and at the interval whatever it knows.
 async fn wake_until<E: Env>(env: &E, stop: &CancellationToken) {
     while !stop.is_cancelled() {
-        if env.alarm().peek() <= env.now() {
-            env.alarm().take();
-        }
+        env.alarm().heed(env.now());
         if let Err(error) = sweep::wake(env).await {
             note("wake", &error);
             env.sleep(Span::from_millis(200)).await;
         }
-        let known = env.alarm().peek().since(env.now()) + Span::from_millis(1);
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => {}
-            () = env.alarm().earlier() => {}
-            () = env.sleep(known.min(env.settings().sweep_interval)) => {}
-        }
+        env.alarm().wait(env, stop).await;
     }
 }
 

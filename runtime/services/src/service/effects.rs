@@ -29,9 +29,7 @@ const AT_ONCE: usize = 64;
 pub(crate) async fn deliver_until<E: Env>(env: &E, stop: &CancellationToken) {
     let desk = Desk { room: Arc::new(Semaphore::new(AT_ONCE)), stop: stop.clone() };
     while !stop.is_cancelled() {
-        if env.effect_alarm().peek() <= env.now() {
-            env.effect_alarm().take();
-        }
+        env.effect_alarm().heed(env.now());
         match desk.deliver_some(env).await {
             Ok(true) => continue,
             Ok(false) => {}
@@ -40,13 +38,7 @@ pub(crate) async fn deliver_until<E: Env>(env: &E, stop: &CancellationToken) {
                 env.sleep(Span::from_millis(200)).await;
             }
         }
-        let known = env.effect_alarm().peek().since(env.now()) + Span::from_millis(1);
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => {}
-            () = env.effect_alarm().earlier() => {}
-            () = env.sleep(known.min(env.settings().sweep_interval)) => {}
-        }
+        env.effect_alarm().wait(env, stop).await;
     }
 }
 
