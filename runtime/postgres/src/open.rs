@@ -157,14 +157,18 @@ pub(crate) async fn schema(connection: &mut PgConnection) -> Result<i64, sqlx::E
     sqlx::raw_sql(newest).fetch_one(connection).await?.try_get(0)
 }
 
+/// How every pool begins.
+pub(crate) fn pool_options(connect: &PgConnectOptions) -> PgPoolOptions {
+    let port = connect.get_port();
+    PgPoolOptions::new().after_connect(move |_, _| {
+        crate::nodelay::set(port);
+        Box::pin(async { Ok(()) })
+    })
+}
+
 /// Connections, made when they are needed.
 pub(crate) fn pool(connect: PgConnectOptions, options: &Options) -> PgPool {
-    let port = connect.get_port();
-    PgPoolOptions::new()
-        .after_connect(move |_, _| {
-            crate::nodelay::set(port);
-            Box::pin(async { Ok(()) })
-        })
+    pool_options(&connect)
         .max_connections(options.connections.max(1))
         .acquire_timeout(options.acquire_timeout)
         // A dead connection is noticed when a transaction begins on it.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::PgPool;
-use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgListener};
 use steadfast_services::port::{Load, StoreError};
 use tokio::sync::broadcast;
 use tokio::task::AbortHandle;
@@ -88,7 +88,7 @@ impl Wire {
 }
 
 fn one_connection(connect: PgConnectOptions) -> PgPool {
-    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
+    let pool = open::pool_options(&connect).max_connections(1).acquire_timeout(PATIENCE);
     pool.idle_timeout(Duration::from_secs(60)).connect_lazy_with(connect)
 }
 
