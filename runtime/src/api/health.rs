@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use steadfast_core::WorkerId;
 use steadfast_core::worker::{Worker, WorkerState};
 use steadfast_services::port::{Env, Load, Query};
 use steadfast_services::service::work::Condition;
@@ -155,12 +156,14 @@ async fn checks(state: &ApiState) -> Vec<Check> {
 
 /// Whether the worker of this process is registered and moves.
 fn worker_check(condition: Condition) -> Check {
-    let unknown = condition.worker.is_none().then(|| String::from(UNREGISTERED));
-    let detail = condition.hangs.or(unknown);
+    let detail = trouble(condition.worker.as_ref(), condition.hangs);
     Check { name: "worker", ok: detail.is_none(), detail }
 }
 
-const UNREGISTERED: &str = "it is not registered";
+/// What is wrong with a worker: it hangs, or is not registered.
+fn trouble(worker: Option<&WorkerId>, hangs: Option<String>) -> Option<String> {
+    hangs.or_else(|| worker.is_none().then(|| String::from("it is not registered")))
+}
 
 /// What executors ask a worker: which process it is, and whether it moves. It touches nothing that
 /// could keep the answer waiting.
@@ -176,8 +179,8 @@ const UNREGISTERED: &str = "it is not registered";
 pub(crate) async fn worker(State(state): State<ApiState>) -> (StatusCode, Json<Words>) {
     let none = Condition { worker: None, hangs: None };
     let Condition { worker, hangs } = state.engine().worker_condition().unwrap_or(none);
-    let moves = worker.is_some() && hangs.is_none();
-    let detail = hangs.or_else(|| worker.is_none().then(|| String::from(UNREGISTERED)));
+    let detail = trouble(worker.as_ref(), hangs);
+    let moves = detail.is_none();
     let incarnation = worker.as_ref().map(|worker| worker.incarnation.0);
     let worker = worker.map(|worker| worker.name.to_string());
     let code = if moves { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

@@ -388,10 +388,13 @@ pub(super) async fn notified(options: &Options, servers: &Servers) -> Result<Any
         }
     }
     let wire = listen_at.as_deref().map(Wire::start).transpose()?;
-    // No two processes have the same name at the same time.
+    Ok(AnyBroker::Notified(Notified::start(process_name(options), wire)))
+}
+
+/// No two processes have the same name at the same time, and none comes back to one.
+fn process_name(options: &Options) -> String {
     let began = wall_clock().as_micros();
-    let name = format!("{}-{}-{began}", options.worker_name, std::process::id());
-    Ok(AnyBroker::Notified(Notified::start(name, wire)))
+    format!("{}-{}-{began}", options.worker_name, std::process::id())
 }
 
 /// Where the state is, and what carries the hints.
@@ -409,10 +412,7 @@ pub(super) fn local_env(
 ) -> Result<LocalEnv, OpenError> {
     let journal = match &options.journal {
         Some(journal) => {
-            // No two processes have the same name at the same time, and none comes back to a file.
-            let began = wall_clock().as_micros();
-            let name = format!("{}-{}-{began}", options.worker_name, std::process::id());
-            let opened = journal::open(journal, &name);
+            let opened = journal::open(journal, &process_name(options));
             Some(opened.map_err(|error| OpenError::Journal(journal.directory.clone(), error))?)
         }
         None => None,
