@@ -44,6 +44,9 @@ impl core::fmt::Display for Transport {
 }
 
 impl Transport {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Embedded, Self::Postgres, Self::Rabbitmq];
+
     /// Whether the engine assigns work to a worker and tells it (`true`), or workers come and
     /// claim it.
     #[must_use]

@@ -17,10 +17,6 @@ pub(crate) const DRIFT: Duration = Duration::from_millis(250);
 /// How often a sweep looks at everything.
 pub(crate) const SWEEP: Duration = Duration::from_millis(500);
 
-/// Every way in which work is carried.
-pub(crate) const TRANSPORTS: [Transport; 3] =
-    [Transport::Embedded, Transport::Postgres, Transport::Rabbitmq];
-
 const SETTINGS: Settings = Settings {
     lease: Span::from_secs(2),
     drift: Span::from_millis(250),
@@ -58,7 +54,7 @@ impl Stage {
         let mut chance = world.stream("stage");
         let terms = Terms {
             settings: SETTINGS,
-            transport: world.transport(one_of(&mut chance, &TRANSPORTS)),
+            transport: world.transport(one_of(&mut chance, &Transport::ALL)),
             batch_size: one_of(&mut chance, &[1, 2, 16, 256]),
         };
         let delay_max = Duration::from_micros(one_of(&mut chance, &[0, 500, 2_000, 5_000]));

@@ -259,8 +259,7 @@ fn execution(row: &Row<'_>) -> Execution {
         }),
         action: row.text("action").into(),
         definition: row.text("definition").into(),
-        transport: row
-            .word("transport", &[Transport::Embedded, Transport::Postgres, Transport::Rabbitmq]),
+        transport: row.word("transport", &Transport::ALL),
         created_at: row.time("created_at"),
         retry_of: row.opt_int("retry_of").map(ExecutionId),
         selector: row.opt_json("selector").unwrap_or_default(),

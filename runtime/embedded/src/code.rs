@@ -46,7 +46,7 @@ impl Code for Cause {
 
 impl Code for Transport {
     const NAME: &'static str = "transport";
-    const ALL: &'static [Self] = &[Self::Embedded, Self::Postgres, Self::Rabbitmq];
+    const ALL: &'static [Self] = &Self::ALL;
 }
 
 impl Code for WorkerState {

@@ -44,6 +44,5 @@ pub(crate) async fn list(State(state): State<ApiState>) -> Result<Json<Transport
         in_use: env.transport() == transport,
         executions: counts.iter().find(|count| count.0 == transport).map_or(0, |count| count.1),
     };
-    let all = [Transport::Embedded, Transport::Postgres, Transport::Rabbitmq];
-    Ok(Json(Transports { items: all.map(body).into() }))
+    Ok(Json(Transports { items: Transport::ALL.map(body).into() }))
 }

@@ -9,7 +9,7 @@ use steadfast_sim::{Disturb, Disturbance, FleetPlan, Item, Plan, Storm};
 
 use crate::library::library;
 use crate::prelude::*;
-use crate::stage::{TRANSPORTS, small_fleet};
+use crate::stage::small_fleet;
 
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "a_line_beyond_what_is_seen",
@@ -34,7 +34,7 @@ fn plan(chance: &mut steadfast_sim::Stream) -> Plan {
         apis: 2,
         capacity: 200,
         settings: Settings { sweep_interval, ..Settings::DEFAULT },
-        ..small_fleet(chance, &TRANSPORTS)
+        ..small_fleet(chance, &Transport::ALL)
     };
     let action = "sim.single".to_owned();
     let item = |at_ms| Item {

@@ -8,7 +8,7 @@ use steadfast_sim::{Item, Plan, Storm};
 
 use crate::library::library;
 use crate::prelude::*;
-use crate::stage::{TRANSPORTS, small_fleet};
+use crate::stage::small_fleet;
 
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "answers_that_are_lost",
@@ -27,7 +27,7 @@ async fn tell(world: World) {
 }
 
 fn plan(chance: &mut steadfast_sim::Stream) -> Plan {
-    let fleet = small_fleet(chance, &TRANSPORTS);
+    let fleet = small_fleet(chance, &Transport::ALL);
     let item = |_| Item {
         at_ms: chance.below(1_000),
         action: "sim.step".to_owned(),

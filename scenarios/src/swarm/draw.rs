@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use steadfast_core::Span;
 use steadfast_core::schedule::Missed;
 use steadfast_core::settings::Settings;
+use steadfast_core::{Span, Transport};
 use steadfast_sim::{
     BrokerPlan, Disturb, Disturbance, FAMILIES, Family, FleetPlan, Item, Peer, Plan, Recurring,
     STRIKES, Storm, Stream, World,
 };
 
-use crate::stage::{EFFECT_RETRY, TRANSPORTS, one_of};
+use crate::stage::{EFFECT_RETRY, one_of};
 
 /// Draws a plan, and says what was drawn.
 pub(crate) fn plan(world: &World) -> Plan {
@@ -74,7 +74,7 @@ fn fleet(stream: &mut Stream) -> FleetPlan {
         apis: u32::try_from(stream.within(1..=2)).unwrap_or(1),
         capacity: one_of(stream, &[1, 2, 4, 8]),
         batch_size: one_of(stream, &[1, 2, 16, 256]),
-        transport: one_of(stream, &TRANSPORTS),
+        transport: one_of(stream, &Transport::ALL),
         delay_max_us: one_of(stream, &[0, 0, 2_000, 5_000, 20_000]),
         witnesses: false,
         settings,

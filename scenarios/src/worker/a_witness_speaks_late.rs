@@ -8,7 +8,7 @@ use steadfast_sim::{Disturb, Disturbance, FleetPlan, Item, Plan, Storm};
 
 use crate::library::library;
 use crate::prelude::*;
-use crate::stage::{TRANSPORTS, small_fleet};
+use crate::stage::small_fleet;
 
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "a_witness_speaks_late",
@@ -23,7 +23,7 @@ async fn tell(world: World) {
 }
 
 fn plan(chance: &mut steadfast_sim::Stream) -> Plan {
-    let fleet = FleetPlan { workers: 3, witnesses: true, ..small_fleet(chance, &TRANSPORTS) };
+    let fleet = FleetPlan { workers: 3, witnesses: true, ..small_fleet(chance, &Transport::ALL) };
     let item = |at_ms| Item {
         at_ms,
         action: "sim.pair".to_owned(),

@@ -242,7 +242,7 @@ impl Draw {
         row.action = self.text().into();
         row.definition = self.text().into();
         row.selector = (0..self.below(2)).map(|_| (self.text(), self.text())).collect();
-        row.transport = self.of(&[Transport::Embedded, Transport::Postgres, Transport::Rabbitmq]);
+        row.transport = self.of(&Transport::ALL);
         let lined = status != Status::Requested || self.chance(20);
         row.order = lined.then(|| Order(self.below(5)));
         row.attempt = Attempt(self.small());
